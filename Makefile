@@ -1,0 +1,66 @@
+# Needs Python 3.11+ and make; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+export DJANGO_SETTINGS_MODULE := incrementer_site.settings
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: .venv/ready ## Set up everything and serve on port 3333
+	@$(BIN)/python manage.py migrate -v0
+	@exec $(BIN)/gunicorn
+
+.PHONY: test
+test: .venv/ready-dev ## Set up everything and run the tests
+	$(BIN)/pytest -n auto
+
+.PHONY: lint
+lint: .venv/ready-dev ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+.PHONY: admin
+admin: .venv/ready ## Make a superuser for /admin/
+	@$(BIN)/python manage.py migrate -v0
+	@$(BIN)/python manage.py createsuperuser
+
+.PHONY: urls
+urls: .venv/ready ## List the URLs (django-extensions)
+	@DJANGO_DEBUG=1 $(BIN)/python manage.py show_urls
+
+.PHONY: siege
+siege: .venv/ready ## Load-test a running service with siege and check its totals
+	@$(BIN)/python siege/run.py
+
+.PHONY: torture
+torture: .venv/ready-dev ## Break a real service for some minutes (MINUTES=3) and count
+	@$(BIN)/python -m torture
+
+.PHONY: bench bench-quick
+bench: .venv/ready ## Measure against other servers and rewrite docs/performance.md (long)
+	@$(BIN)/python -m benchmarks
+bench-quick: .venv/ready ## The same in under two minutes, printed only
+	@$(BIN)/python -m benchmarks --quick
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches; totals and journals stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+
+.venv/ready: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/ready-dev: requirements-dev.txt .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from counters.models import Number
+
+admin.site.site_header = admin.site.site_title = "Incrementer"
+admin.site.index_title = "Totals"
+
+
+@admin.register(Number)
+class NumberAdmin(admin.ModelAdmin):
+    """Totals, for inspection: increments alone change them."""
+
+    list_display = ("key", "value")
+    search_fields = ("key",)
+    search_help_text = "Part of a key"
+    show_full_result_count = False  # a second count(*) over millions of rows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,223 @@
+"""The buffer: what this process has accepted and not yet flushed, in its journal and in memory."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from counters.journal import Journal, JournalUnwritable, record_of_batch, record_of_one
+from counters.parsing import Increment
+
+logger = logging.getLogger(__name__)
+
+_ROTATION_SIZE = 64 * 1024 * 1024
+_STEP = 1000
+"""Keys handled at a stretch: a tenth of a millisecond in which requests wait."""
+_UNKNOWN = -1
+"""A start that equals no position: what memory holds is not what the journal holds."""
+
+
+class BufferFull(Exception):
+    """As many distinct keys are pending as the buffer may hold; nothing was recorded."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """The deltas that one flush takes from the buffer: what the journal holds from `start` to `end`."""
+
+    journal: Journal
+    deltas: defaultdict[str, int]
+    start: int
+    end: int
+    last: bool
+    """Whether the journal has been replaced, so that nothing more will be written to it."""
+
+
+class Buffer:
+    """Deltas per key behind one lock; every increment is in the journal before it is in them.
+
+    Safe to use from any number of threads. The journal is made by the first increment, in the
+    process that accepts it, so that a buffer made before a fork belongs to no one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_pending_keys: int,
+        max_journal_bytes: int,
+        sync_always: bool = False,
+    ) -> None:
+        self._folder = folder
+        self._sync_always = sync_always
+        self._rotation_size = min(_ROTATION_SIZE, max_journal_bytes)
+        self._max_pending_keys = max_pending_keys
+        self._max_journal_bytes = max_journal_bytes
+        self._lock = Lock()
+        self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
+        self.sync_failures = 0
+        self._deltas: defaultdict[str, int] = defaultdict(int)
+        self._start = 0
+        self._room = max_pending_keys  # less the keys that a flush holds just now
+        self.journal: Journal | None = None
+
+    def add(self, key: str, value: int) -> None:
+        """Record one increment.
+
+        Raises:
+            BufferFull: the key is new and there is no room for it.
+            JournalUnwritable: the journal cannot take it.
+        """
+        record = record_of_one(key, value)
+        with self._lock:
+            deltas = self._deltas
+            if len(deltas) >= self._room and key not in deltas:
+                raise BufferFull
+            self._append(record)
+            deltas[key] += value
+
+    def add_batch(self, batch: Collection[Increment], body: bytes) -> None:
+        """Record all increments of a batch, or none; `body` is the JSON that it was read from.
+
+        Raises:
+            BufferFull: there is no room for all its new keys.
+            JournalUnwritable: the journal cannot take it.
+        """
+        record = record_of_batch(body)
+        with self._lock:
+            deltas = self._deltas
+            if len(deltas) + len(batch) > self._room:
+                new = {increment.key for increment in batch if increment.key not in deltas}
+                if new and len(deltas) + len(new) > self._room:
+                    raise BufferFull
+            self._append(record)
+            for increment in batch:
+                deltas[increment.key] += increment.value
+
+    def _append(self, record: bytes) -> None:
+        journal = self.journal
+        if journal is None:
+            journal = self.journal = Journal(self._folder)
+        if journal.end > self._max_journal_bytes:
+            raise JournalUnwritable(
+                f"the journal has {journal.end} bytes that no flush has brought into the database"
+            )
+        journal.append(record)
+
+    @property
+    def pending_keys(self) -> int:
+        """Distinct keys waiting to be flushed."""
+        return len(self._deltas) + self._max_pending_keys - self._room
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of the journal waiting to be flushed."""
+        return self.journal.end - self._start if self.journal else 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a flush would change anything."""
+        return self.journal is not None and (self.pending_bytes > 0 or self.journal.broken)
+
+    def take(self) -> Pending:
+        """Hand the deltas to a flush and begin anew; `forget` or `give_back` has to follow.
+
+        Where the journal has grown long, or can take no more, a new one takes its place.
+        """
+        with self._sync_lock:
+            fresh = self._successor()
+            with self._lock:
+                journal = self.journal
+                assert journal is not None, "there is nothing to take before the first increment"
+                if fresh and self._sync_always:
+                    self._sync(journal)
+                pending = Pending(journal, self._deltas, self._start, journal.end, bool(fresh))
+                self._deltas = defaultdict(int)
+                self._room = self._max_pending_keys - len(pending.deltas)
+                self._start = pending.end
+                if fresh:
+                    self.journal, self._start = fresh, 0
+                return pending
+
+    def _successor(self) -> Journal | None:
+        journal = self.journal
+        if journal is None or not (journal.broken or journal.end > self._rotation_size):
+            return None
+        try:
+            return Journal(self._folder)
+        except JournalUnwritable:
+            return None  # the old one goes on, or goes on refusing, until the next flush
+
+    def give_back(self, pending: Pending) -> None:
+        """Put the deltas of a flush that failed together with what came since."""
+        if pending.last:  # what is in a journal that has been replaced waits there for recovery
+            self.forget(pending)
+            return
+        with self._lock:
+            recent, self._deltas = self._deltas, pending.deltas
+            # A sync that failed meanwhile has spoilt what memory holds: then nor does this serve.
+            self._start = pending.start if self._start == pending.end else _UNKNOWN
+            self._room = self._max_pending_keys - len(recent)
+        while recent:
+            with self._lock:
+                for _ in range(min(len(recent), _STEP)):
+                    key, value = recent.popitem()
+                    self._deltas[key] += value
+        self._room = self._max_pending_keys
+
+    def forget(self, pending: Pending) -> None:
+        """Let go of the deltas of a flush that succeeded, in steps: freeing a million takes long."""
+        while pending.deltas:
+            for _ in range(min(len(pending.deltas), _STEP)):
+                pending.deltas.popitem()
+            time.sleep(0)
+        self._room = self._max_pending_keys
+        if pending.last:
+            pending.journal.close()
+
+    def sync(self) -> None:
+        """Force the journal to disk; a failure is logged and counted in `sync_failures`."""
+        with self._sync_lock:
+            if self.journal is not None:
+                self._sync(self.journal)
+
+    def _sync(self, journal: Journal) -> None:
+        if journal.broken or journal.synced == journal.end:
+            return
+        end = journal.end
+        try:
+            journal.sync()
+        except OSError as error:
+            # What the disk holds after the last good sync is unknown, and a later sync would
+            # report success all the same (https://wiki.postgresql.org/wiki/Fsync_Errors).
+            journal.broken = True
+            self.sync_failures += 1
+            logger.error(
+                "Cannot force %s to disk: %s. Increments get 503 until a new journal is made.",
+                journal.path,
+                error.strerror,
+            )
+            if self._sync_always:
+                self._take_back(journal)
+        else:
+            journal.synced = end
+
+    def _take_back(self, journal: Journal) -> None:
+        """Undo what was recorded after the last good sync: none of it has been acknowledged."""
+        journal.truncate(journal.synced)
+        self._deltas.clear()
+        self._start = _UNKNOWN
+
+    def close(self) -> None:
+        """Let go of the journal: what is left in it is anyone's to recover."""
+        with self._sync_lock, self._lock:
+            if self.journal is not None:
+                self.journal.close()
+                self.journal = None
+            self._deltas.clear()
+            self._start = 0

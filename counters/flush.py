@@ -1,0 +1,143 @@
+"""Flushing a journal from its file: what anyone can do, for a process alive or gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import transaction
+
+from counters import totals
+from counters.journal import (
+    DONE_SUFFIX,
+    JournalUnreadable,
+    Tail,
+    journals,
+    locked,
+    mark_done,
+    read_tail,
+    set_aside,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Flushed:
+    """What a flush brought into the totals."""
+
+    journals: int = 0
+    increments: int = 0
+    unreadable: int = 0
+
+
+def flush_journal(path: Path, progress: Callable[[int], object] = id) -> Tail:
+    """Add what the journal at `path` holds after its position to the totals, and move the position.
+
+    Raises:
+        FileNotFoundError: there is no such journal (any more).
+        JournalUnreadable: the file is no journal that this version can read.
+        django.db.Error: the database failed; totals and position are as they were.
+    """
+    with transaction.atomic():
+        position = totals.lock_position(path.stem)
+        # Opened only now: while the file has its name, nobody has dropped its position.
+        tail = read_tail(path, position, progress=progress)
+        if tail.end != position:
+            totals.add_to_totals(tail.deltas)
+            totals.move_position(path.stem, tail.end)
+    return tail
+
+
+def flush_journals(folder: Path, progress: Callable[[int], object] = id) -> Flushed:
+    """Flush every journal in `folder`, of processes alive and gone.
+
+    Raises:
+        django.db.Error: the database failed; what was flushed before that counts.
+    """
+    flushed = Flushed()
+    for path in journals(folder):
+        try:
+            tail = flush_journal(path, progress)
+        except FileNotFoundError:
+            continue  # flushed and removed by someone else
+        except JournalUnreadable as error:
+            logger.error("%s", error)
+            flushed.unreadable += 1
+            continue
+        flushed.journals += bool(tail.increments)
+        flushed.increments += tail.increments
+    return flushed
+
+
+def recover_journals(folder: Path, known_bad: set[Path]) -> int:
+    """Flush and remove the journals of processes that are gone; return how many increments they held.
+
+    Files in `known_bad` are left alone, and files that turn out to be unreadable are added to it,
+    so that they are reported once.
+
+    Raises:
+        OSError, django.db.Error: a file or the database failed; the rest waits for the next time.
+    """
+    increments = 0
+    for path in journals(folder):
+        if path in known_bad:
+            continue
+        with locked(path) as is_ours:
+            if not is_ours:
+                continue
+            try:
+                tail = flush_journal(path)
+            except JournalUnreadable as error:
+                logger.error("%s", error)
+                known_bad.add(path)
+                continue
+            if tail.rest:
+                copy = set_aside(path, tail.end)
+                logger.error(
+                    "The last %d bytes of %s are torn or corrupt: they are kept in %s and not"
+                    " counted; everything before them is.",
+                    tail.rest,
+                    path,
+                    copy,
+                )
+            retire_journal(path)
+            increments += tail.increments
+    for done in journals(folder, DONE_SUFFIX):  # left by a process that died while retiring one
+        _remove(done)
+    return increments
+
+
+def retire_journal(path: Path) -> None:
+    """Remove a journal that is wholly in the totals.
+
+    The position may be dropped only once the file can never be read as a journal again: first the
+    file gets another name, then the row goes, then the file.
+    """
+    _remove(mark_done(path))
+
+
+def _remove(done: Path) -> None:
+    totals.forget_position(done.stem)
+    done.unlink(missing_ok=True)
+
+
+@transaction.atomic
+def reset(folder: Path) -> int:
+    """Empty the totals and skip all that the journals in `folder` hold; return how many there were.
+
+    Raises:
+        django.db.Error: the database failed; everything is as it was.
+    """
+    totals.lock_everything()
+    for path in journals(folder):
+        position = totals.lock_position(path.stem)
+        try:
+            tail = read_tail(path, position)
+        except (FileNotFoundError, JournalUnreadable):
+            totals.forget_position(path.stem)
+            continue
+        totals.move_position(path.stem, tail.end)
+    return totals.delete_totals()

@@ -1,0 +1,275 @@
+"""The journal: a process's append-only file of accepted increments. It knows no Django.
+
+A file is `HEADER` and then records. A record is its payload's length and CRC-32 (both unsigned
+32-bit, little-endian) and the payload: `ONE`, a signed 64-bit value and a key in UTF-8; or `BATCH`
+and a JSON list of increments, as it was received.
+
+A process owns its journal by an flock, which the kernel drops when the process is gone, however it
+went. A journal that can be locked therefore is nobody's, and whoever locks it may recover it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from struct import Struct
+from typing import BinaryIO
+from zlib import crc32
+
+from counters.parsing import parse_batch
+
+MAGIC = b"incrementer journal "
+HEADER = MAGIC + b"1\n"
+SUFFIX = ".journal"
+DONE_SUFFIX = ".done"
+
+_frame = Struct("<II")
+_value = Struct("<q")
+ONE, BATCH = b"\1", b"\2"
+_READ_SIZE = 1024 * 1024
+
+
+class JournalUnwritable(OSError):
+    """An increment could not be written; nothing of it is in the journal."""
+
+
+class JournalUnreadable(ValueError):
+    """A file is no journal, or one of a format that this version does not know."""
+
+
+def record_of_one(key: str, value: int) -> bytes:
+    """Return the record of one increment."""
+    payload = ONE + _value.pack(value) + key.encode()
+    return _frame.pack(len(payload), crc32(payload)) + payload
+
+
+def record_of_batch(body: bytes) -> bytes:
+    """Return the record of a JSON list of increments."""
+    return _frame.pack(len(body) + 1, crc32(body, crc32(BATCH))) + BATCH + body
+
+
+class Journal:
+    """The journal of this process, open for appending.
+
+    Attributes:
+        name: 32 hexadecimal digits, never used twice.
+        end: bytes written; the next record begins there.
+        synced: bytes known to be on disk.
+        broken: whether a write that failed could not be undone, or a sync failed, so that nothing
+            more may be appended.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Make a new journal in `folder`.
+
+        Raises:
+            JournalUnwritable: the file cannot be made or written.
+        """
+        self.broken = False
+        self.synced = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._create(folder)
+        except OSError as error:
+            raise JournalUnwritable(f"cannot make a journal: {error}") from error
+
+    def _create(self, folder: Path) -> None:
+        while True:
+            self.name = uuid.uuid4().hex
+            self.path = folder / (self.name + SUFFIX)
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self.fd = os.open(self.path, flags, 0o600)
+            fcntl.flock(self.fd, fcntl.LOCK_EX)
+            if os.fstat(self.fd).st_nlink:  # a recovery may have been quicker: then make another
+                break
+            os.close(self.fd)
+        self.end = 0
+        try:
+            self.append(HEADER)
+            _sync_folder(folder)
+        except OSError:
+            self.path.unlink()
+            self.close()
+            raise
+
+    def append(self, record: bytes) -> None:
+        """Write `record`, whole or not at all.
+
+        Raises:
+            JournalUnwritable: the disk is full or failed.
+        """
+        if self.broken:
+            raise JournalUnwritable(f"{self.path} failed; a new journal is to take its place")
+        try:
+            written = os.write(self.fd, record)
+        except OSError as error:
+            self._undo()
+            raise JournalUnwritable(f"cannot write {self.path}: {error.strerror}") from error
+        if written != len(record):
+            self._undo()
+            raise JournalUnwritable(f"cannot write {self.path}: the disk is full")
+        self.end += written
+
+    def _undo(self) -> None:
+        try:
+            os.ftruncate(self.fd, self.end)
+        except OSError:
+            self.broken = True
+
+    def sync(self) -> None:
+        """Force what was written to disk (fdatasync).
+
+        Raises:
+            OSError: it failed; what is on disk after the last good sync is unknown from then on.
+        """
+        os.fdatasync(self.fd)
+
+    def truncate(self, end: int) -> None:
+        """Take back every record after `end`.
+
+        Raises:
+            OSError: the records may still be there.
+        """
+        os.ftruncate(self.fd, end)
+        self.end = end
+
+    def close(self) -> None:
+        """Let go of the file, and so of its lock: from now on anyone may recover it."""
+        os.close(self.fd)
+
+
+@dataclass(slots=True)
+class Tail:
+    """What a journal holds after a position."""
+
+    end: int
+    """Where its last whole record ends, in bytes."""
+    deltas: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    increments: int = 0
+    rest: int = 0
+    """Bytes after `end`: of a record being written, or torn, or corrupt."""
+
+
+def read_tail(
+    path: Path, position: int, end: int | None = None, progress: Callable[[int], object] = id
+) -> Tail:
+    """Return what the journal at `path` holds from `position` to `end` (or to its last whole record).
+
+    `progress` is called with a number of bytes each time so many have been read.
+
+    Raises:
+        FileNotFoundError: there is no such journal (any more).
+        JournalUnreadable: the file is no journal that this version can read.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size if end is None else end
+        header = file.read(len(HEADER))
+        if header != HEADER:
+            if HEADER.startswith(header):  # its process died while making it
+                return Tail(end=position, rest=len(header))
+            if header.startswith(MAGIC):
+                raise JournalUnreadable(f"{path} was written by a newer version; it is kept")
+            raise JournalUnreadable(f"{path} is not a journal; it is kept")
+        tail = Tail(end=max(position, len(HEADER)))
+        file.seek(tail.end)
+        for payload in _payloads(file, size - tail.end):
+            _add(tail, payload)
+            tail.end += _frame.size + len(payload)
+            progress(_frame.size + len(payload))
+        tail.rest = max(0, size - tail.end)
+    return tail
+
+
+def _payloads(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the payloads of the records in the next `size` bytes, up to the first that is not whole."""
+    data, at = b"", 0
+    while True:
+        whole = at + _frame.size
+        if whole <= len(data):
+            length, checksum = _frame.unpack_from(data, at)
+            whole += length
+        if whole > len(data):
+            missing = whole - len(data)
+            if missing > size:
+                return
+            more = file.read(min(max(missing, _READ_SIZE), size))
+            if not more:
+                return
+            size -= len(more)
+            data, at = data[at:] + more, 0
+            continue
+        payload = data[at + _frame.size : whole]
+        # A length of 0 is what a power cut leaves of a record: a run of zero bytes.
+        if not length or crc32(payload) != checksum:
+            return
+        yield payload
+        at = whole
+
+
+def _add(tail: Tail, payload: bytes) -> None:
+    if payload[:1] == ONE:
+        tail.deltas[payload[9:].decode()] += _value.unpack_from(payload, 1)[0]
+        tail.increments += 1
+        return
+    batch = parse_batch(payload[1:])
+    for increment in batch:
+        tail.deltas[increment.key] += increment.value
+    tail.increments += len(batch)
+
+
+def journals(folder: Path, suffix: str = SUFFIX) -> list[Path]:
+    """Return the journals in `folder`, of processes alive and gone, in order of their names."""
+    return sorted(folder.glob(f"*{suffix}"))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Lock the journal of a process that is gone; yield False if its process lives or it is gone too."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield bool(os.fstat(fd).st_nlink)
+    finally:
+        os.close(fd)
+
+
+def set_aside(path: Path, position: int) -> Path:
+    """Copy what stands after `position` to a `.corrupt` file beside the journal, and return its path."""
+    copy = path.with_suffix(".corrupt")
+    with path.open("rb") as source, copy.open("wb") as target:
+        source.seek(position)
+        shutil.copyfileobj(source, target)
+        target.flush()
+        os.fsync(target.fileno())
+    return copy
+
+
+def mark_done(path: Path) -> Path:
+    """Rename a journal that is wholly in the totals, so that it is never read again, also after a power cut."""
+    done = path.with_suffix(DONE_SUFFIX)
+    with suppress(FileNotFoundError):
+        path.rename(done)
+    _sync_folder(path.parent)
+    return done
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

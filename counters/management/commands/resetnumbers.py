@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from counters.config import config
+from counters.flush import reset
+
+
+class Command(BaseCommand):
+    help = "Empties the totals, exactly: also of what running servers hold and have not flushed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--noinput",
+            "--no-input",
+            action="store_false",
+            dest="interactive",
+            help="Do not ask for confirmation.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["interactive"]:
+            name = connection.settings_dict["NAME"]
+            answer = input(
+                f"This deletes every total in {str(name)!r}, for good.\n"
+                "Type 'yes' to continue, or 'no' to cancel: "
+            )
+            if answer != "yes":
+                raise CommandError("Cancelled; nothing was deleted.")
+        deleted = reset(config().journal_dir)
+        self.stdout.write(f"Deleted {deleted} totals.")

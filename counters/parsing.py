@@ -1,0 +1,189 @@
+"""From a request body to increments, or to a sentence that says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec import Meta
+
+MAX_KEY_LENGTH = 255
+"""Longest key, in characters."""
+MIN_VALUE, MAX_VALUE = -(2**63), 2**63 - 1
+"""Range of a value and of a total: signed 64-bit."""
+MAX_BATCH_LENGTH = 10_000
+"""Most increments in one request."""
+MAX_FORM_FIELDS = 100
+
+Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
+Value = Annotated[int, Meta(ge=MIN_VALUE, le=MAX_VALUE)]
+
+
+class Increment(msgspec.Struct, frozen=True, gc=False):
+    """A whole number to add to the total of a key."""
+
+    key: Key
+    value: Value
+
+
+class BadRequest(ValueError):
+    """A body that is not an increment.
+
+    Attributes:
+        detail: what the caller is told: `error` (a sentence), `field`, and `limit` where there is one.
+    """
+
+    def __init__(self, error: str, field: str, limit: int | None = None) -> None:
+        super().__init__(error)
+        self.detail: dict[str, str | int] = {"error": error, "field": field}
+        if limit is not None:
+            self.detail["limit"] = limit
+
+
+_decode: Callable[[bytes], Increment | list[Increment]] = msgspec.json.Decoder(
+    Increment | list[Increment]
+).decode
+_decode_batch: Callable[[bytes], list[Increment]] = msgspec.json.Decoder(list[Increment]).decode
+
+
+def parse_form(body: bytes) -> Increment:
+    """Return the one increment in a form-encoded body.
+
+    Raises:
+        BadRequest: a field is missing, given twice, or out of its limits.
+    """
+    if body.count(b"&") >= MAX_FORM_FIELDS:
+        raise BadRequest(f"more than {MAX_FORM_FIELDS} fields", "body", MAX_FORM_FIELDS)
+    key = value = None
+    for pair in body.split(b"&"):
+        name, _, content = pair.partition(b"=")
+        if b"%" in name or b"+" in name:
+            name = _unquote(name)
+        if name == b"key":
+            if key is not None:
+                raise BadRequest("key is given twice", "key", 1)
+            key = content
+        elif name == b"value":
+            if value is not None:
+                raise BadRequest("value is given twice", "value", 1)
+            value = content
+    if key is None:
+        raise BadRequest("key is missing", "key")
+    if value is None:
+        raise BadRequest("value is missing", "value")
+    return Increment(_key(_unquote(key)), _value(_unquote(value)))
+
+
+def parse_json(body: bytes) -> Increment | list[Increment]:
+    """Return the increment, or the batch of increments, in a JSON body.
+
+    Raises:
+        BadRequest: the JSON is malformed, or some increment in it is not one; nothing of it counts.
+    """
+    try:
+        increments = _decode(body)
+    except msgspec.ValidationError as error:
+        _refuse(error)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"body is not valid JSON in UTF-8: {error}", "body") from error
+    except RecursionError as error:
+        raise BadRequest("JSON is nested too deeply", "body") from error
+    batch = increments if isinstance(increments, list) else [increments]
+    if not batch:
+        raise BadRequest("the batch is empty", "body", 1)
+    if len(batch) > MAX_BATCH_LENGTH:
+        raise BadRequest(
+            f"the batch has more than {MAX_BATCH_LENGTH} increments", "body", MAX_BATCH_LENGTH
+        )
+    # Where nothing is escaped and each name stands as often as there are increments, no field can
+    # have been given twice and no key can hold NUL. Only other bodies need the slow second look.
+    if not (
+        body.count(b'"key"') == body.count(b'"value"') == len(batch) and b"\\" not in body
+    ):
+        json.loads(body, object_pairs_hook=_refuse_repeated_fields)
+        if any("\0" in increment.key for increment in batch):
+            raise BadRequest("key has a NUL character", "key")
+    return increments
+
+
+def parse_batch(body: bytes) -> list[Increment]:
+    """Return the batch in a JSON body that `parse_json` accepted before."""
+    return _decode_batch(body)
+
+
+def _unquote(content: bytes) -> bytes:
+    if b"+" in content:
+        content = content.replace(b"+", b" ")
+    return unquote_to_bytes(content) if b"%" in content else content
+
+
+def _key(content: bytes) -> str:
+    try:
+        key = content.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest("key is not valid UTF-8", "key") from error
+    if not key:
+        raise BadRequest("key is empty", "key", 1)
+    if len(key) > MAX_KEY_LENGTH:
+        raise BadRequest(
+            f"key is longer than {MAX_KEY_LENGTH} characters", "key", MAX_KEY_LENGTH
+        )
+    if "\0" in key:
+        raise BadRequest("key has a NUL character", "key")
+    return key
+
+
+def _value(content: bytes) -> int:
+    digits = content[1:] if content[:1] in (b"-", b"+") else content
+    if not digits.isdigit():
+        problem = "is not a whole number" if content else "is empty"
+        raise BadRequest(f"value {problem}", "value")
+    digits = digits.lstrip(b"0")
+    if len(digits) > 19:
+        _refuse_range(content)
+    value = int(digits or b"0")
+    if content[:1] == b"-":
+        value = -value
+    if not MIN_VALUE <= value <= MAX_VALUE:
+        _refuse_range(content)
+    return value
+
+
+def _refuse_range(content: bytes) -> NoReturn:
+    if content[:1] == b"-":
+        raise BadRequest(f"value is less than {MIN_VALUE}", "value", MIN_VALUE)
+    raise BadRequest(f"value is greater than {MAX_VALUE}", "value", MAX_VALUE)
+
+
+def _refuse(error: msgspec.ValidationError) -> NoReturn:
+    """Say in our words what msgspec says in its own, such as "Expected `int`, got `str` - at `$[3].value`"."""
+    message, _, place = str(error).partition(" - at ")
+    place = place.strip("`").removeprefix("$")
+    at = f" (at {place})" if place else ""
+    if missing := re.search(r"missing required field `(\w+)`", message):
+        raise BadRequest(f"{missing[1]} is missing{at}", missing[1]) from error
+    field = place.rpartition(".")[2] if "." in place else "body"
+    if field == "key" and ">= 1" in message:
+        raise BadRequest(f"key is empty{at}", field, 1) from error
+    if field == "key" and "<=" in message:
+        limit = MAX_KEY_LENGTH
+        raise BadRequest(f"key is longer than {limit} characters{at}", field, limit) from error
+    if field == "value" and "<=" in message:
+        raise BadRequest(f"value is greater than {MAX_VALUE}{at}", field, MAX_VALUE) from error
+    if field == "value" and ">=" in message:
+        raise BadRequest(f"value is less than {MIN_VALUE}{at}", field, MIN_VALUE) from error
+    expected = {"key": "a string", "value": "a whole number"}.get(
+        field, "an object with key and value, or a list of them"
+    )
+    raise BadRequest(f"{field} is not {expected}{at}", field) from error
+
+
+def _refuse_repeated_fields(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadRequest(f"{name} is given twice", name, 1)

@@ -1,0 +1,62 @@
+"""The syncer: the thread that forces the journal to disk, as often as `JOURNAL_FSYNC` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+
+from counters.buffer import Buffer
+
+_EVERYSEC = 1.0
+
+
+class Syncer:
+    """Syncs a buffer's journal once a second, or whenever somebody waits for it.
+
+    One sync covers every increment recorded before it began, however many wait for it.
+    """
+
+    def __init__(self, buffer: Buffer, policy: str) -> None:
+        self._buffer = buffer
+        self._policy = policy
+        self._lock = Lock()
+        self._waiting: list[Callable[[], object]] = []
+        self._wake = Event()
+        self._stopping = False
+        self._thread = Thread(target=self._run, name="syncer", daemon=True)
+
+    def start(self) -> None:
+        if self._policy != "never":
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def call_after_sync(self, callback: Callable[[], object]) -> None:
+        """Call `callback`, in the syncer's thread, after a sync that begins after this call.
+
+        Whether that sync succeeded is seen from the buffer's `sync_failures`.
+        """
+        with self._lock:
+            self._waiting.append(callback)
+        self._wake.set()
+
+    def wait_for_sync(self) -> None:
+        """Return after a sync that begins after this call."""
+        synced = Event()
+        self.call_after_sync(synced.set)
+        synced.wait()
+
+    def _run(self) -> None:
+        timeout = _EVERYSEC if self._policy == "everysec" else None
+        while not self._stopping:
+            self._wake.wait(timeout)
+            self._wake.clear()
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            self._buffer.sync()
+            for callback in waiting:
+                callback()

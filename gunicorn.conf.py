@@ -1,0 +1,42 @@
+"""How gunicorn serves the project; `make run` starts it."""
+
+import os
+import socket
+import subprocess
+import sys
+
+wsgi_app = "incrementer_site.asgi:application"
+worker_class = "incrementer_site.worker.IncrementWorker"
+workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
+_host, _port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "3333")
+bind = f"{_host}:{_port}"
+
+# Every worker listens for itself and the kernel spreads connections over them: from one shared
+# socket, whichever worker wakes first would take nearly all of a burst.
+reuse_port = True
+backlog = 2048
+keepalive = 75
+timeout = 30
+graceful_timeout = 40  # longer than the worker's own limit and a flush that waits for the database
+control_socket_disable = True
+
+
+def on_starting(server):
+    """Refuse to start on settings that cannot work, and beside another service on the same port."""
+    manage = os.path.join(os.path.dirname(os.path.abspath(__file__)), "manage.py")
+    if subprocess.run([sys.executable, manage, "check"], stdout=subprocess.DEVNULL).returncode:
+        sys.exit(1)
+    probe = socket.socket(socket.AF_INET6 if ":" in _host else socket.AF_INET)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((_host, int(_port)))
+        probe.listen()
+    except OSError as error:
+        sys.exit(f"Cannot listen on {bind}: {error.strerror}. Set HOST and PORT to a free address.")
+    finally:
+        probe.close()
+
+
+def when_ready(server):
+    """Say where: with reuse_port the master has no socket of its own to show."""
+    server.log.info("Workers listen at http://%s", bind)

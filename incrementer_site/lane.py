@@ -1,0 +1,295 @@
+"""The increment lane: `POST /increment` answered straight from the HTTP parser's callbacks.
+
+An ordinary request becomes an ASGI scope, a task, and a trip through Django. An increment needs
+none of that: its body goes to the view as soon as the parser has seen its end, and the reply is one
+write. Whatever is not a plain `POST /increment` goes the ordinary way, through the parent class.
+
+The parent's internals are used freely, so its version is pinned exactly in requirements.txt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import formatdate
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import parse_header_parameters
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from counters import views
+from counters.config import config
+from counters.middleware import INCREMENT_PATH
+from counters.service import service
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Longest request line and headers."""
+MAX_CONNECTIONS = 4096
+"""Connections that one worker holds at the most."""
+REQUEST_DEADLINE = 20
+"""Seconds that a whole request may take to arrive, and a reply to be read."""
+
+_PATH = INCREMENT_PATH.encode()
+_Headers = list[tuple[bytes, bytes]]
+_Held = tuple["IncrementProtocol", HttpResponse, bool, int]
+"""A connection, its reply, whether to close then, and the sync failures before the request."""
+
+
+class LaneRequest(HttpRequest):
+    """What the view needs of a request; `META` is made only for a view that looks into it."""
+
+    def __init__(
+        self, content_type: str, headers: _Headers, body: bytes | bytearray | None
+    ) -> None:
+        self.method = "POST"
+        self.path = self.path_info = INCREMENT_PATH
+        self.content_type = content_type
+        self._lane_headers = headers
+        self._lane_body = body
+
+    @property
+    def body(self) -> bytes:
+        if self._lane_body is None:
+            raise RequestDataTooBig
+        return bytes(self._lane_body)
+
+    @cached_property
+    def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802
+        meta: dict[str, Any] = {}
+        for name, value in self._lane_headers:
+            key = "HTTP_" + name.decode("latin1").upper().replace("-", "_")
+            text = value.decode("latin1")
+            meta[key] = f"{meta[key]},{text}" if key in meta else text
+        return meta
+
+
+@lru_cache(maxsize=64)
+def _content_type(header: bytes) -> str:
+    return parse_header_parameters(header.decode("latin1"))[0]
+
+
+def _serialize(response: HttpResponse, default_headers: _Headers, close: bool) -> bytes:
+    lines = [STATUS_LINE[response.status_code]]
+    for name, value in default_headers:
+        lines.append(b"%s: %s\r\n" % (name, value))
+    for header, text in response.items():
+        lines.append(f"{header.lower()}: {text}\r\n".encode("latin1"))
+    if close:
+        lines.append(b"connection: close\r\n")
+    return b"".join([*lines, b"\r\n", response.content])
+
+
+class IncrementProtocol(HttpToolsProtocol):
+    """One connection. Class attributes are this worker's."""
+
+    now: ClassVar[int] = 0
+    """Seconds since the worker started, as `tick` counts them."""
+    open: ClassVar[set[IncrementProtocol]] = set()
+    recorded: ClassVar[bytes] = _serialize(views.Recorded(), [], close=False)
+    """The reply to an increment, with the current Date."""
+    held: ClassVar[list[_Held]] = []
+    """Replies that wait for the next sync."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._max_body = config().max_body_bytes
+        self._since = IncrementProtocol.now
+        self._in_head = self._in_body = False
+        self._head_size = 0
+        self._lane = False
+        self._content_type = b""
+        self._unusual = False
+        self._body: bytes | bytearray | None = b""
+        self._held = 0
+        self._closing = False
+
+    @classmethod
+    def tick(cls) -> None:
+        """Close the connections that have been too slow, and renew the Date; once a second."""
+        cls.now += 1
+        for connection in list(cls.open):
+            connection._close_if_too_slow()
+        date = formatdate(usegmt=True).encode()
+        cls.recorded = _serialize(views.Recorded(), [(b"date", date)], close=False)
+
+    def _close_if_too_slow(self) -> None:
+        waited = self.now - self._since
+        if self._in_head or self._in_body or self.flow.write_paused:
+            if waited > REQUEST_DEADLINE:
+                self.transport.abort()
+        elif waited > self.config.timeout_keep_alive and self._is_idle():
+            self.transport.close()
+
+    def _is_idle(self) -> bool:
+        return not self._held and (self.cycle is None or self.cycle.response_complete)
+
+    # Connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.open.add(self)
+        if len(self.open) > MAX_CONNECTIONS:
+            self._closing = True
+            detail = {"error": f"more than {MAX_CONNECTIONS} connections", "limit": MAX_CONNECTIONS}
+            self._write(views.unavailable(detail), close=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if not (self._in_head or self._in_body):
+            self._since = self.now
+        super().data_received(data)
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD_BYTES:
+                detail = {"error": f"headers are longer than {MAX_HEAD_BYTES} bytes", "limit": MAX_HEAD_BYTES}
+                self._refuse_connection(views.refusal(431, detail))
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse_connection(views.refusal(400, {"error": msg}))
+
+    def _refuse_connection(self, response: HttpResponse) -> None:
+        if not self._closing:
+            self._closing = True
+            # With earlier replies still to come, this one would be taken for one of theirs.
+            if self._is_idle():
+                self._write(response, close=True)
+            else:
+                self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.flow.pause_reading()  # a client that does not read its replies gets no more of them
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._since = self.now
+        if self._is_idle():
+            self.flow.resume_reading()
+
+    def shutdown(self) -> None:
+        if self._held:
+            self._closing = True
+        else:
+            super().shutdown()
+
+    # Parser callbacks
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_size = 0
+        self.url = b""
+        self.headers = []
+        self._content_type = b""
+        self._unusual = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"content-type":
+            self._unusual |= bool(self._content_type)
+            self._content_type = value
+        elif name == b"expect" or name == b"upgrade":
+            self._unusual = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._in_body = True
+        self._lane = (
+            not self._unusual
+            and (self.url == _PATH or self.url.startswith(_PATH + b"?"))
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and (self.cycle is None or self.cycle.response_complete)
+        )
+        if self._lane:
+            self._body = b""
+        else:
+            self._go_the_ordinary_way()
+
+    def _go_the_ordinary_way(self) -> None:
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._lane:
+            super().on_body(body)
+            return
+        if self._body is None:
+            return
+        if not self._body:
+            self._body = body
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += body
+        if len(self._body) > self._max_body:
+            self._body = None  # the view is told so once the rest has arrived, unread
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        if not self._lane:
+            super().on_message_complete()
+            return
+        self.server_state.total_requests += 1
+        running = service()
+        failures = running.buffer.sync_failures
+        request = LaneRequest(_content_type(self._content_type), self.headers, self._body)
+        response = views.increment(request)
+        close = not self.parser.should_keep_alive()
+        if running.sync_always and (self._held or response.__class__ is views.Recorded):
+            self._hold(response, close, failures)
+        else:
+            self._write(response, close)
+
+    def _write(self, response: HttpResponse, close: bool) -> None:
+        if response.__class__ is views.Recorded and not close:
+            self.transport.write(self.recorded)
+            return
+        self.transport.write(_serialize(response, self.server_state.default_headers, close))
+        if close:
+            self.transport.close()
+
+    # JOURNAL_FSYNC=always: replies wait for a sync, all of one turn of the event loop together.
+
+    def _hold(self, response: HttpResponse, close: bool, failures: int) -> None:
+        if not self.held:
+            self.loop.call_soon(self._release_after_sync, self.loop)
+        self._held += 1
+        self.held.append((self, response, close, failures))
+
+    @classmethod
+    def _release_after_sync(cls, loop: asyncio.AbstractEventLoop) -> None:
+        held, cls.held = cls.held, []
+        service().syncer.call_after_sync(lambda: loop.call_soon_threadsafe(cls._release, held))
+
+    @classmethod
+    def _release(cls, held: list[_Held]) -> None:
+        failures = service().buffer.sync_failures
+        for connection, response, close, failures_before in held:
+            if response.__class__ is views.Recorded and failures != failures_before:
+                response = views.sync_failed()
+            connection._held -= 1
+            connection._since = cls.now
+            if not connection.transport.is_closing():
+                last = connection._closing and not connection._held
+                connection._write(response, close or last)
+                if connection.pipeline and not connection._held:
+                    connection._start_asgi_task(*connection.pipeline.pop())
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._held:  # its reply has to come after those
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, app))
+        else:
+            super()._start_asgi_task(cycle, app)

@@ -1,0 +1,29 @@
+"""Django's secret key: from the environment, or made once and kept in a private file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.management.utils import get_random_secret_key
+
+
+def secret_key(path: Path) -> str:
+    """Return `DJANGO_SECRET_KEY`, or the key kept in `path`, which is made if it is missing.
+
+    Raises:
+        OSError: the file can be neither read nor made.
+    """
+    if key := os.environ.get("DJANGO_SECRET_KEY"):
+        return key
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(get_random_secret_key())
+        try:
+            os.link(draft, path)  # atomic: of several processes that start at once, one wins
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()

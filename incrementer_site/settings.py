@@ -1,0 +1,104 @@
+"""Django settings. What an operator sets comes from the environment; README.md lists it.
+
+The counters' own settings stay text here: `counters.config` converts them and says what is wrong
+with them, so that a bad one ends in a sentence and not in a traceback.
+"""
+
+import os
+from pathlib import Path
+
+import dj_database_url
+
+from incrementer_site.secret_key import secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = os.environ.get("DJANGO_DEBUG", "").lower() in {"1", "true", "on", "yes"}
+SECRET_KEY = secret_key(BASE_DIR / ".secret_key")
+ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+
+# The counters (counters.config)
+FLUSH_INTERVAL = os.environ.get("FLUSH_INTERVAL", "5")
+JOURNAL_DIR = os.environ.get("JOURNAL_DIR", str(BASE_DIR / "journal"))
+JOURNAL_FSYNC = os.environ.get("JOURNAL_FSYNC", "everysec")
+MAX_JOURNAL_BYTES = os.environ.get("MAX_JOURNAL_BYTES", str(1024**3))
+MAX_PENDING_KEYS = os.environ.get("MAX_PENDING_KEYS", "1000000")
+MAX_BODY_BYTES = os.environ.get("MAX_BODY_BYTES", str(1024**2))
+INCREMENT_TOKEN = os.environ.get("INCREMENT_TOKEN", "")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "counters",
+]
+if DEBUG:
+    INSTALLED_APPS.append("django_extensions")  # show_urls, shell_plus: tools for a developer
+
+MIDDLEWARE = [
+    "counters.middleware.IncrementMiddleware",  # first: increments pass none of the others
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "incrementer_site.urls"
+WSGI_APPLICATION = "incrementer_site.wsgi.application"
+ASGI_APPLICATION = "incrementer_site.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{BASE_DIR / 'numbers.db'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A writer takes the lock when it begins, so that it waits its turn instead of failing
+        # half-way (https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-transaction-behavior).
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        # synchronous=FULL and not NORMAL: a journal is removed once its flush has committed, so
+        # that commit has to outlive a power cut. It costs one fsync a flush.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY",
+    }
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # the admin's files come straight from Django: no collectstatic
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "counters": {"handlers": ["console"], "level": "INFO"},
+        "django": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+    },
+}

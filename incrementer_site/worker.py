@@ -1,0 +1,25 @@
+"""The gunicorn worker class: uvicorn's, with the increment lane."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from uvicorn_worker import UvicornWorker
+
+GRACEFUL_SHUTDOWN = 10
+"""Seconds that requests in progress get at shutdown, before the last flush."""
+
+
+class IncrementWorker(UvicornWorker):
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "uvloop",
+        "http": "incrementer_site.lane:IncrementProtocol",  # by name: gunicorn's master loads no Django
+        "ws": "none",
+        "server_header": False,
+        "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN,
+        "timeout_notify": 0.5,  # so that callback_notify comes with each of uvicorn's ticks, once a second
+    }
+
+    async def callback_notify(self) -> None:
+        await super().callback_notify()
+        self.config.http_protocol_class.tick()
