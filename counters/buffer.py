@@ -28,7 +28,7 @@ class BufferFull(Exception):
 
 @dataclass(slots=True)
 class Pending:
-    """The deltas that one flush takes from the buffer: what the journal holds from `start` to `end`."""
+    """What one flush takes from the buffer: the deltas of the journal's bytes `start` to `end`."""
 
     journal: Journal
     deltas: defaultdict[str, int]
@@ -171,7 +171,7 @@ class Buffer:
         self._room = self._max_pending_keys
 
     def forget(self, pending: Pending) -> None:
-        """Let go of the deltas of a flush that succeeded, in steps: freeing a million takes long."""
+        """Let go of the deltas of a flush that succeeded, in steps: freeing a million is slow."""
         while pending.deltas:
             for _ in range(min(len(pending.deltas), _STEP)):
                 pending.deltas.popitem()

@@ -73,7 +73,7 @@ def flush_journals(folder: Path, progress: Callable[[int], object] = id) -> Flus
 
 
 def recover_journals(folder: Path, known_bad: set[Path]) -> int:
-    """Flush and remove the journals of processes that are gone; return how many increments they held.
+    """Flush and remove the journals of processes that are gone; return how many increments it was.
 
     Files in `known_bad` are left alone, and files that turn out to be unreadable are added to it,
     so that they are reported once.

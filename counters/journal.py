@@ -160,7 +160,7 @@ class Tail:
 def read_tail(
     path: Path, position: int, end: int | None = None, progress: Callable[[int], object] = id
 ) -> Tail:
-    """Return what the journal at `path` holds from `position` to `end` (or to its last whole record).
+    """Return what the journal at `path` holds from `position` to `end` or its last whole record.
 
     `progress` is called with a number of bytes each time so many have been read.
 
@@ -188,7 +188,7 @@ def read_tail(
 
 
 def _payloads(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the payloads of the records in the next `size` bytes, up to the first that is not whole."""
+    """Yield the payloads of the whole records at the beginning of the next `size` bytes."""
     data, at = b"", 0
     while True:
         whole = at + _frame.size
@@ -231,7 +231,7 @@ def journals(folder: Path, suffix: str = SUFFIX) -> list[Path]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Lock the journal of a process that is gone; yield False if its process lives or it is gone too."""
+    """Lock a journal whose process is gone; yield False if the process lives or the file went."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -248,7 +248,7 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def set_aside(path: Path, position: int) -> Path:
-    """Copy what stands after `position` to a `.corrupt` file beside the journal, and return its path."""
+    """Copy what stands after `position` to a `.corrupt` file, and return its path."""
     copy = path.with_suffix(".corrupt")
     with path.open("rb") as source, copy.open("wb") as target:
         source.seek(position)
@@ -259,7 +259,7 @@ def set_aside(path: Path, position: int) -> Path:
 
 
 def mark_done(path: Path) -> Path:
-    """Rename a journal that is wholly in the totals, so that it is never read again, also after a power cut."""
+    """Rename a journal that is in the totals, so that none reads it again, power cut or not."""
     done = path.with_suffix(DONE_SUFFIX)
     with suppress(FileNotFoundError):
         path.rename(done)

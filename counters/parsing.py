@@ -34,7 +34,7 @@ class BadRequest(ValueError):
     """A body that is not an increment.
 
     Attributes:
-        detail: what the caller is told: `error` (a sentence), `field`, and `limit` where there is one.
+        detail: what the caller is told: `error` (a sentence), `field`, and `limit` if there is one.
     """
 
     def __init__(self, error: str, field: str, limit: int | None = None) -> None:
@@ -101,9 +101,7 @@ def parse_json(body: bytes) -> Increment | list[Increment]:
         )
     # Where nothing is escaped and each name stands as often as there are increments, no field can
     # have been given twice and no key can hold NUL. Only other bodies need the slow second look.
-    if not (
-        body.count(b'"key"') == body.count(b'"value"') == len(batch) and b"\\" not in body
-    ):
+    if not (body.count(b'"key"') == body.count(b'"value"') == len(batch) and b"\\" not in body):
         json.loads(body, object_pairs_hook=_refuse_repeated_fields)
         if any("\0" in increment.key for increment in batch):
             raise BadRequest("key has a NUL character", "key")
@@ -129,9 +127,7 @@ def _key(content: bytes) -> str:
     if not key:
         raise BadRequest("key is empty", "key", 1)
     if len(key) > MAX_KEY_LENGTH:
-        raise BadRequest(
-            f"key is longer than {MAX_KEY_LENGTH} characters", "key", MAX_KEY_LENGTH
-        )
+        raise BadRequest(f"key is longer than {MAX_KEY_LENGTH} characters", "key", MAX_KEY_LENGTH)
     if "\0" in key:
         raise BadRequest("key has a NUL character", "key")
     return key
@@ -160,7 +156,7 @@ def _refuse_range(content: bytes) -> NoReturn:
 
 
 def _refuse(error: msgspec.ValidationError) -> NoReturn:
-    """Say in our words what msgspec says in its own, such as "Expected `int`, got `str` - at `$[3].value`"."""
+    """Say in our words what msgspec says as "Expected `int`, got `str` - at `$[3].value`"."""
     message, _, place = str(error).partition(" - at ")
     place = place.strip("`").removeprefix("$")
     at = f" (at {place})" if place else ""

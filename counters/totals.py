@@ -78,7 +78,9 @@ def add_to_totals(deltas: Mapping[str, int]) -> None:
                 _clamp(piece, beyond)
                 _stage(cursor, piece)
             for key in _merge(cursor):
-                logger.warning("The total of %r has reached the limit of 64 bits and stays there.", key)
+                logger.warning(
+                    "The total of %r has reached the limit of 64 bits and stays there.", key
+                )
             deltas = beyond
 
 
@@ -89,7 +91,7 @@ def _slices(deltas: Mapping[str, int]) -> Iterator[dict[str, int]]:
 
 
 def _clamp(piece: dict[str, int], beyond: dict[str, int]) -> None:
-    if MIN_VALUE <= min(piece.values()) and max(piece.values()) <= MAX_VALUE:
+    if min(piece.values()) >= MIN_VALUE and max(piece.values()) <= MAX_VALUE:
         return
     for key, delta in piece.items():
         part = min(max(delta, MIN_VALUE), MAX_VALUE)

@@ -116,7 +116,9 @@ def durably(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpReques
 
 def body_too_large() -> HttpResponse:
     limit = config().max_body_bytes
-    return refusal(413, {"error": f"body is longer than {limit} bytes", "field": "body", "limit": limit})
+    return refusal(
+        413, {"error": f"body is longer than {limit} bytes", "field": "body", "limit": limit}
+    )
 
 
 def sync_failed() -> HttpResponse:
@@ -144,5 +146,3 @@ def refusal(status: int, detail: dict[str, Any], **headers: str) -> HttpResponse
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return refusal(404, {"error": f"there is nothing at {request.path}: POST to /increment"})
-
-

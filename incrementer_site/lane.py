@@ -17,7 +17,11 @@ from typing import Any, ClassVar
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_header_parameters
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from counters import views
 from counters.config import config
@@ -148,7 +152,10 @@ class IncrementProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD_BYTES:
-                detail = {"error": f"headers are longer than {MAX_HEAD_BYTES} bytes", "limit": MAX_HEAD_BYTES}
+                detail = {
+                    "error": f"headers are longer than {MAX_HEAD_BYTES} bytes",
+                    "limit": MAX_HEAD_BYTES,
+                }
                 self._refuse_connection(views.refusal(431, detail))
 
     def send_400_response(self, msg: str) -> None:

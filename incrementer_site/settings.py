@@ -77,7 +77,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 10,
         # synchronous=FULL and not NORMAL: a journal is removed once its flush has committed, so
         # that commit has to outlive a power cut. It costs one fsync a flush.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        " PRAGMA temp_store=MEMORY",
     }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -13,11 +13,13 @@ GRACEFUL_SHUTDOWN = 10
 class IncrementWorker(UvicornWorker):
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "incrementer_site.lane:IncrementProtocol",  # by name: gunicorn's master loads no Django
+        # By name, so that gunicorn's master loads no Django.
+        "http": "incrementer_site.lane:IncrementProtocol",
         "ws": "none",
         "server_header": False,
         "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN,
-        "timeout_notify": 0.5,  # so that callback_notify comes with each of uvicorn's ticks, once a second
+        # uvicorn looks once a second whether this has passed: so callback_notify comes each second.
+        "timeout_notify": 0.5,
     }
 
     async def callback_notify(self) -> None:
