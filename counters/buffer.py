@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 
 from counters.journal import Journal, JournalUnwritable, record_of_batch, record_of_one
 from counters.parsing import Increment
@@ -55,10 +55,9 @@ class Buffer:
     ) -> None:
         self._folder = folder
         self._sync_always = sync_always
-        self._rotation_size = min(_ROTATION_SIZE, max_journal_bytes)
         self._max_pending_keys = max_pending_keys
         self._max_journal_bytes = max_journal_bytes
-        self._lock = Lock()
+        self._lock = RLock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
         self.sync_failures = 0
         self._deltas: defaultdict[str, int] = defaultdict(int)
@@ -78,7 +77,7 @@ class Buffer:
             deltas = self._deltas
             if len(deltas) >= self._room and key not in deltas:
                 raise BufferFull
-            self._append(record)
+            (self.journal or self._make_journal()).append(record)
             deltas[key] += value
 
     def add_batch(self, batch: Collection[Increment], body: bytes) -> None:
@@ -95,19 +94,13 @@ class Buffer:
                 new = {increment.key for increment in batch if increment.key not in deltas}
                 if new and len(deltas) + len(new) > self._room:
                     raise BufferFull
-            self._append(record)
+            (self.journal or self._make_journal()).append(record)
             for increment in batch:
                 deltas[increment.key] += increment.value
 
-    def _append(self, record: bytes) -> None:
-        journal = self.journal
-        if journal is None:
-            journal = self.journal = Journal(self._folder)
-        if journal.end > self._max_journal_bytes:
-            raise JournalUnwritable(
-                f"the journal has {journal.end} bytes that no flush has brought into the database"
-            )
-        journal.append(record)
+    def _make_journal(self) -> Journal:
+        self.journal = Journal(self._folder, limit=self._max_journal_bytes)
+        return self.journal
 
     @property
     def pending_keys(self) -> int:
@@ -125,7 +118,7 @@ class Buffer:
         return self.journal is not None and (self.pending_bytes > 0 or self.journal.broken)
 
     def take(self) -> Pending:
-        """Hand the deltas to a flush and begin anew; `forget` or `give_back` has to follow.
+        """Hand the deltas to a flush and begin anew; `flushed` or `give_back` has to follow.
 
         Where the journal has grown long, or can take no more, a new one takes its place.
         """
@@ -146,17 +139,19 @@ class Buffer:
 
     def _successor(self) -> Journal | None:
         journal = self.journal
-        if journal is None or not (journal.broken or journal.end > self._rotation_size):
+        # Counted by what has been flushed: while flushes fail, the journal goes on up to its limit
+        # instead of leaving one file after the other.
+        if journal is None or not (journal.broken or self._start > _ROTATION_SIZE):
             return None
         try:
-            return Journal(self._folder)
+            return Journal(self._folder, limit=self._max_journal_bytes)
         except JournalUnwritable:
             return None  # the old one goes on, or goes on refusing, until the next flush
 
     def give_back(self, pending: Pending) -> None:
         """Put the deltas of a flush that failed together with what came since."""
         if pending.last:  # what is in a journal that has been replaced waits there for recovery
-            self.forget(pending)
+            self._forget(pending)
             return
         with self._lock:
             recent, self._deltas = self._deltas, pending.deltas
@@ -170,8 +165,13 @@ class Buffer:
                     self._deltas[key] += value
         self._room = self._max_pending_keys
 
-    def forget(self, pending: Pending) -> None:
-        """Let go of the deltas of a flush that succeeded, in steps: freeing a million is slow."""
+    def flushed(self, pending: Pending) -> None:
+        """Note that a flush succeeded, so that its deltas go and the journal may grow on."""
+        pending.journal.limit = pending.end + self._max_journal_bytes
+        self._forget(pending)
+
+    def _forget(self, pending: Pending) -> None:
+        # In steps: freeing a million at once is slow.
         while pending.deltas:
             for _ in range(min(len(pending.deltas), _STEP)):
                 pending.deltas.popitem()
@@ -195,23 +195,32 @@ class Buffer:
         except OSError as error:
             # What the disk holds after the last good sync is unknown, and a later sync would
             # report success all the same (https://wiki.postgresql.org/wiki/Fsync_Errors).
-            journal.broken = True
-            self.sync_failures += 1
+            with self._lock:
+                journal.broken = True
+                self.sync_failures += 1
+                if self._sync_always:
+                    self._take_back(journal)
             logger.error(
                 "Cannot force %s to disk: %s. Increments get 503 until a new journal is made.",
                 journal.path,
                 error.strerror,
             )
-            if self._sync_always:
-                self._take_back(journal)
         else:
             journal.synced = end
 
     def _take_back(self, journal: Journal) -> None:
         """Undo what was recorded after the last good sync: none of it has been acknowledged."""
-        journal.truncate(journal.synced)
         self._deltas.clear()
         self._start = _UNKNOWN
+        try:
+            journal.truncate(journal.synced)
+        except OSError as error:
+            logger.error(
+                "Cannot take back what %s could not force to disk: %s. Increments that got 503 may"
+                " count all the same.",
+                journal.path,
+                error.strerror,
+            )
 
     def close(self) -> None:
         """Let go of the journal: what is left in it is anyone's to recover."""

@@ -63,7 +63,7 @@ def flush_journals(folder: Path, progress: Callable[[int], object] = id) -> Flus
             tail = flush_journal(path, progress)
         except FileNotFoundError:
             continue  # flushed and removed by someone else
-        except JournalUnreadable as error:
+        except (JournalUnreadable, OSError) as error:
             logger.error("%s", error)
             flushed.unreadable += 1
             continue
@@ -75,39 +75,41 @@ def flush_journals(folder: Path, progress: Callable[[int], object] = id) -> Flus
 def recover_journals(folder: Path, known_bad: set[Path]) -> int:
     """Flush and remove the journals of processes that are gone; return how many increments it was.
 
-    Files in `known_bad` are left alone, and files that turn out to be unreadable are added to it,
-    so that they are reported once.
+    Files in `known_bad` are left alone, and files that turn out to be unreadable are added to it:
+    each is reported once and holds up no other.
 
     Raises:
-        OSError, django.db.Error: a file or the database failed; the rest waits for the next time.
+        django.db.Error: the database failed; the rest waits for the next time.
     """
     increments = 0
     for path in journals(folder):
         if path in known_bad:
             continue
-        with locked(path) as is_ours:
-            if not is_ours:
-                continue
-            try:
-                tail = flush_journal(path)
-            except JournalUnreadable as error:
-                logger.error("%s", error)
-                known_bad.add(path)
-                continue
-            if tail.rest:
-                copy = set_aside(path, tail.end)
-                logger.error(
-                    "The last %d bytes of %s are torn or corrupt: they are kept in %s and not"
-                    " counted; everything before them is.",
-                    tail.rest,
-                    path,
-                    copy,
-                )
-            retire_journal(path)
-            increments += tail.increments
+        try:
+            with locked(path) as is_ours:
+                if is_ours:
+                    increments += _recover_journal(path)
+        except (JournalUnreadable, OSError) as error:
+            logger.error("%s. It is left alone until the service starts again.", error)
+            known_bad.add(path)
     for done in journals(folder, DONE_SUFFIX):  # left by a process that died while retiring one
         _remove(done)
     return increments
+
+
+def _recover_journal(path: Path) -> int:
+    tail = flush_journal(path)
+    if tail.rest:
+        copy = set_aside(path, tail.end)
+        logger.error(
+            "The last %d bytes of %s are torn or corrupt: they are kept in %s and not counted;"
+            " everything before them is.",
+            tail.rest,
+            path,
+            copy,
+        )
+    retire_journal(path)
+    return tail.increments
 
 
 def retire_journal(path: Path) -> None:

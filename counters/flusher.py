@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from django.db import Error as DatabaseError
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from counters import totals
 from counters.buffer import Buffer, Pending
 from counters.flush import recover_journals, retire_journal
-from counters.journal import JournalUnreadable, read_tail
+from counters.journal import read_tail
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class Flusher:
             try:
                 self._flush_buffer()
                 self._recover()
-            except (DatabaseError, OSError, JournalUnreadable) as error:
+            except Exception as error:  # whatever it is, this thread has to go on
                 self._failed(error)
             else:
                 self._succeeded()
@@ -94,7 +93,7 @@ class Flusher:
             if pending is not None:
                 self._buffer.give_back(pending)
             raise
-        self._buffer.forget(pending)
+        self._buffer.flushed(pending)
         if pending.last:
             retire_journal(journal.path)
 
@@ -122,6 +121,7 @@ class Flusher:
                 "The flush failed: %s. Increments are kept in the journal; it is tried again until"
                 " it succeeds.",
                 error,
+                exc_info=None if isinstance(error, DatabaseError | OSError) else error,
             )
         self.failures += 1
         self.last_error = f"{type(error).__name__}: {error}"

@@ -61,18 +61,20 @@ class Journal:
     Attributes:
         name: 32 hexadecimal digits, never used twice.
         end: bytes written; the next record begins there.
+        limit: an `end` past which nothing is appended.
         synced: bytes known to be on disk.
         broken: whether a write that failed could not be undone, or a sync failed, so that nothing
             more may be appended.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limit: int) -> None:
         """Make a new journal in `folder`.
 
         Raises:
             JournalUnwritable: the file cannot be made or written.
         """
         self.broken = False
+        self.limit = limit
         self.synced = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +109,8 @@ class Journal:
         """
         if self.broken:
             raise JournalUnwritable(f"{self.path} failed; a new journal is to take its place")
+        if self.end > self.limit:
+            raise JournalUnwritable(f"{self.path} is full of increments that no flush has taken")
         try:
             written = os.write(self.fd, record)
         except OSError as error:

@@ -52,9 +52,11 @@ class Syncer:
 
     def _run(self) -> None:
         timeout = _EVERYSEC if self._policy == "everysec" else None
-        while not self._stopping:
+        stopping = False
+        while not stopping:
             self._wake.wait(timeout)
             self._wake.clear()
+            stopping = self._stopping  # read before the last sync, which so serves all who wait
             with self._lock:
                 waiting, self._waiting = self._waiting, []
             self._buffer.sync()

@@ -45,7 +45,6 @@ class Recorded(HttpResponse):
         return getattr(self, name)
 
 
-@csrf_exempt
 def increment(request: HttpRequest) -> HttpResponse:
     """Record the increments in the body: form-encoded `key` and `value`, or JSON.
 

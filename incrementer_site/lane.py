@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from email.utils import formatdate
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
@@ -35,22 +35,35 @@ MAX_CONNECTIONS = 4096
 REQUEST_DEADLINE = 20
 """Seconds that a whole request may take to arrive, and a reply to be read."""
 
+_KNOWN_HEADS = 512
+"""Heads that a worker remembers, each at most `_KNOWN_HEAD_BYTES` long."""
+_KNOWN_HEAD_BYTES = 1024
+
 _PATH = INCREMENT_PATH.encode()
 _Headers = list[tuple[bytes, bytes]]
 _Held = tuple["IncrementProtocol", HttpResponse, bool, int]
 """A connection, its reply, whether to close then, and the sync failures before the request."""
 
 
+class _Head(NamedTuple):
+    """What the request line and headers of an increment say."""
+
+    headers: _Headers
+    content_type: str
+    body_length: int
+    close: bool
+    """Whether the client wants the connection closed after the reply."""
+
+
 class LaneRequest(HttpRequest):
     """What the view needs of a request; `META` is made only for a view that looks into it."""
 
-    def __init__(
-        self, content_type: str, headers: _Headers, body: bytes | bytearray | None
-    ) -> None:
-        self.method = "POST"
-        self.path = self.path_info = INCREMENT_PATH
-        self.content_type = content_type
-        self._lane_headers = headers
+    method = "POST"
+    path = path_info = INCREMENT_PATH
+
+    def __init__(self, head: _Head, body: bytes | bytearray | None) -> None:
+        self.content_type = head.content_type
+        self._lane_headers = head.headers
         self._lane_body = body
 
     @property
@@ -93,6 +106,8 @@ class IncrementProtocol(HttpToolsProtocol):
     open: ClassVar[set[IncrementProtocol]] = set()
     recorded: ClassVar[bytes] = _serialize(views.Recorded(), [], close=False)
     """The reply to an increment, with the current Date."""
+    heads: ClassVar[dict[bytes, _Head]] = {}
+    """What the parser made of heads that came before: the same bytes mean the same again."""
     held: ClassVar[list[_Held]] = []
     """Replies that wait for the next sync."""
 
@@ -127,7 +142,10 @@ class IncrementProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _is_idle(self) -> bool:
-        return not self._held and (self.cycle is None or self.cycle.response_complete)
+        return not self._held and self._cycle_is_over()
+
+    def _cycle_is_over(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     # Connection
 
@@ -146,8 +164,27 @@ class IncrementProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        if not (self._in_head or self._in_body):
-            self._since = self.now
+        if self._in_head or self._in_body:
+            self._parse(data)
+            return
+        self._since = self.now
+        raw_head, _, body = data.partition(b"\r\n\r\n")
+        head = self.heads.get(raw_head)
+        if head and head.body_length == len(body) and not self.pipeline and self._cycle_is_over():
+            self._answer(head, body)
+            return
+        answered = self.server_state.total_requests
+        self._parse(data)
+        if self.server_state.total_requests == answered + 1 and self._body == body:
+            self._remember(raw_head)
+
+    def _remember(self, raw_head: bytes) -> None:
+        if len(raw_head) <= _KNOWN_HEAD_BYTES:
+            if len(self.heads) >= _KNOWN_HEADS:
+                self.heads.clear()
+            self.heads[raw_head] = self._head
+
+    def _parse(self, data: bytes) -> None:
         super().data_received(data)
         if self._in_head:
             self._head_size += len(data)
@@ -213,7 +250,7 @@ class IncrementProtocol(HttpToolsProtocol):
             and (self.url == _PATH or self.url.startswith(_PATH + b"?"))
             and self.parser.get_method() == b"POST"
             and self.parser.get_http_version() == "1.1"
-            and (self.cycle is None or self.cycle.response_complete)
+            and self._cycle_is_over()
         )
         if self._lane:
             self._body = b""
@@ -248,16 +285,23 @@ class IncrementProtocol(HttpToolsProtocol):
         if not self._lane:
             super().on_message_complete()
             return
+        self._head = _Head(
+            headers=self.headers,
+            content_type=_content_type(self._content_type),
+            body_length=len(self._body or b""),
+            close=not self.parser.should_keep_alive(),
+        )
+        self._answer(self._head, self._body)
+
+    def _answer(self, head: _Head, body: bytes | bytearray | None) -> None:
         self.server_state.total_requests += 1
         running = service()
         failures = running.buffer.sync_failures
-        request = LaneRequest(_content_type(self._content_type), self.headers, self._body)
-        response = views.increment(request)
-        close = not self.parser.should_keep_alive()
+        response = views.increment(LaneRequest(head, body))
         if running.sync_always and (self._held or response.__class__ is views.Recorded):
-            self._hold(response, close, failures)
+            self._hold(response, head.close, failures)
         else:
-            self._write(response, close)
+            self._write(response, head.close)
 
     def _write(self, response: HttpResponse, close: bool) -> None:
         if response.__class__ is views.Recorded and not close:
