@@ -113,6 +113,16 @@ class Buffer:
         return self.journal.end - self._start if self.journal else 0
 
     @property
+    def refusal(self) -> str:
+        """Why an increment of a new key would be refused just now; empty where it would not."""
+        journal = self.journal
+        if len(self._deltas) >= self._room:
+            return f"{self._max_pending_keys} keys wait to be flushed"
+        if journal and (journal.broken or journal.end > journal.limit):
+            return "the journal takes no more increments until a flush has succeeded"
+        return ""
+
+    @property
     def has_work(self) -> bool:
         """Whether a flush would change anything."""
         return self.journal is not None and (self.pending_bytes > 0 or self.journal.broken)

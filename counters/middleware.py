@@ -1,4 +1,4 @@
-"""The short way to the increment view."""
+"""The short way to the API's views."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from counters.views import durably, increment
+from counters import health, views
 
 INCREMENT_PATH = "/increment"
 
+API = {
+    INCREMENT_PATH: views.durably(views.increment),
+    "/healthz": health.healthz,
+    "/readyz": health.readyz,
+}
 
-class IncrementMiddleware:
-    """Answers increments before the middleware of the admin (sessions, CSRF, hosts) sees them."""
+
+class ApiMiddleware:
+    """Answers the API before the middleware of the admin (sessions, CSRF, hosts) sees it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
-        self._increment = durably(increment)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info == INCREMENT_PATH:
-            return self._increment(request)
-        return self._get_response(request)
+        return API.get(request.path_info, self._get_response)(request)

@@ -53,9 +53,9 @@ def increment(request: HttpRequest) -> HttpResponse:
     """
     settings = config()
     if request.method != "POST":
-        return refusal(405, {"error": "only POST is allowed"}, Allow="POST")
+        return reply(405, {"error": "only POST is allowed"}, Allow="POST")
     if settings.token and not _has_token(request, settings.token):
-        return refusal(
+        return reply(
             401,
             {"error": "Authorization: Bearer with the right token is needed"},
             **{"WWW-Authenticate": "Bearer"},
@@ -65,7 +65,7 @@ def increment(request: HttpRequest) -> HttpResponse:
     except RequestDataTooBig:
         return body_too_large()
     except UnreadablePostError:
-        return refusal(400, {"error": "the body did not arrive whole", "field": "body"})
+        return reply(400, {"error": "the body did not arrive whole", "field": "body"})
     if len(body) > settings.max_body_bytes:
         return body_too_large()
     try:
@@ -78,7 +78,7 @@ def increment(request: HttpRequest) -> HttpResponse:
                 return Recorded()
             one = parsed
         else:
-            return refusal(
+            return reply(
                 415,
                 {
                     "error": "Content-Type is neither application/x-www-form-urlencoded"
@@ -88,7 +88,7 @@ def increment(request: HttpRequest) -> HttpResponse:
             )
         service().buffer.add(one.key, one.value)
     except BadRequest as error:
-        return refusal(400, error.detail)
+        return reply(400, error.detail)
     except BufferFull:
         limit = settings.max_pending_keys
         return unavailable({"error": f"{limit} keys wait to be flushed", "limit": limit})
@@ -115,7 +115,7 @@ def durably(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpReques
 
 def body_too_large() -> HttpResponse:
     limit = config().max_body_bytes
-    return refusal(
+    return reply(
         413, {"error": f"body is longer than {limit} bytes", "field": "body", "limit": limit}
     )
 
@@ -126,7 +126,7 @@ def sync_failed() -> HttpResponse:
 
 def unavailable(detail: dict[str, Any]) -> HttpResponse:
     """Return a 503: nothing of the request counts, and the same request may succeed later."""
-    return refusal(503, detail, **{"Retry-After": str(RETRY_AFTER)})
+    return reply(503, detail, **{"Retry-After": str(RETRY_AFTER)})
 
 
 def _has_token(request: HttpRequest, token: bytes) -> bool:
@@ -136,7 +136,8 @@ def _has_token(request: HttpRequest, token: bytes) -> bool:
     )
 
 
-def refusal(status: int, detail: dict[str, Any], **headers: str) -> HttpResponse:
+def reply(status: int, detail: dict[str, Any], **headers: str) -> HttpResponse:
+    """Return `detail` as one line of JSON."""
     response = JsonResponse(detail, status=status, headers=headers)
     response.content += b"\n"
     response.headers["Content-Length"] = str(len(response.content))
@@ -144,4 +145,4 @@ def refusal(status: int, detail: dict[str, Any], **headers: str) -> HttpResponse
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return refusal(404, {"error": f"there is nothing at {request.path}: POST to /increment"})
+    return reply(404, {"error": f"there is nothing at {request.path}: POST to /increment"})

@@ -193,10 +193,10 @@ class IncrementProtocol(HttpToolsProtocol):
                     "error": f"headers are longer than {MAX_HEAD_BYTES} bytes",
                     "limit": MAX_HEAD_BYTES,
                 }
-                self._refuse_connection(views.refusal(431, detail))
+                self._refuse_connection(views.reply(431, detail))
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse_connection(views.refusal(400, {"error": msg}))
+        self._refuse_connection(views.reply(400, {"error": msg}))
 
     def _refuse_connection(self, response: HttpResponse) -> None:
         if not self._closing:

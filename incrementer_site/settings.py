@@ -39,7 +39,7 @@ if DEBUG:
     INSTALLED_APPS.append("django_extensions")  # show_urls, shell_plus: tools for a developer
 
 MIDDLEWARE = [
-    "counters.middleware.IncrementMiddleware",  # first: increments pass none of the others
+    "counters.middleware.ApiMiddleware",  # first: increments pass none of the others
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,10 +1,10 @@
 from django.contrib import admin
 from django.urls import path
 
-from counters import views
+from counters.middleware import API
 
 urlpatterns = [
-    path("increment", views.durably(views.increment), name="increment"),
+    *(path(route.removeprefix("/"), view) for route, view in API.items()),
     path("admin/", admin.site.urls),
 ]
 
