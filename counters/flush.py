@@ -90,7 +90,7 @@ def recover_journals(folder: Path, known_bad: set[Path]) -> int:
                 if is_ours:
                     increments += _recover_journal(path)
         except (JournalUnreadable, OSError) as error:
-            logger.error("%s. It is left alone until the service starts again.", error)
+            logger.error("%s: it is kept, and left alone until the service starts again.", error)
             known_bad.add(path)
     for done in journals(folder, DONE_SUFFIX):  # left by a process that died while retiring one
         _remove(done)
@@ -126,20 +126,34 @@ def _remove(done: Path) -> None:
     done.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What a reset did, and what was out of its reach."""
+
+    totals: int
+    """Totals deleted."""
+    journals_elsewhere: int
+    """Journals that have a position in the database and no file here: those of other machines."""
+
+
 @transaction.atomic
-def reset(folder: Path) -> int:
-    """Empty the totals and skip all that the journals in `folder` hold; return how many there were.
+def reset(folder: Path) -> Reset:
+    """Delete all totals and skip all that the journals in `folder` hold.
 
     Raises:
-        django.db.Error: the database failed; everything is as it was.
+        OSError, JournalUnreadable: a journal cannot be read, so that its end is not known.
+        django.db.Error: the database failed.
+        Everything is as it was then.
     """
     totals.lock_everything()
+    here = []
     for path in journals(folder):
         position = totals.lock_position(path.stem)
         try:
             tail = read_tail(path, position)
-        except (FileNotFoundError, JournalUnreadable):
+        except FileNotFoundError:  # flushed and removed by someone else
             totals.forget_position(path.stem)
             continue
         totals.move_position(path.stem, tail.end)
-    return totals.delete_totals()
+        here.append(path.stem)
+    return Reset(totals.delete_totals(), totals.count_positions_except(here))

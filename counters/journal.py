@@ -179,8 +179,8 @@ def read_tail(
             if HEADER.startswith(header):  # its process died while making it
                 return Tail(end=position, rest=len(header))
             if header.startswith(MAGIC):
-                raise JournalUnreadable(f"{path} was written by a newer version; it is kept")
-            raise JournalUnreadable(f"{path} is not a journal; it is kept")
+                raise JournalUnreadable(f"{path} was written by a newer version")
+            raise JournalUnreadable(f"{path} is not a journal")
         tail = Tail(end=max(position, len(HEADER)))
         file.seek(tail.end)
         for payload in _payloads(file, size - tail.end):

@@ -9,7 +9,7 @@ together, and writers in PostgreSQL cannot deadlock.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
 import msgspec
@@ -49,6 +49,11 @@ def move_position(journal: str, position: int) -> None:
 def forget_position(journal: str) -> None:
     """Drop the row of a journal that no longer exists."""
     Position.objects.filter(journal=journal).delete()
+
+
+def count_positions_except(journals: Collection[str]) -> int:
+    """Return how many journals there are positions of, besides `journals`."""
+    return Position.objects.exclude(journal__in=journals).count()
 
 
 def lock_everything() -> None:

@@ -8,6 +8,7 @@ from django.db import connection
 
 from counters.config import config
 from counters.flush import reset
+from counters.journal import JournalUnreadable
 
 
 class Command(BaseCommand):
@@ -31,5 +32,16 @@ class Command(BaseCommand):
             )
             if answer != "yes":
                 raise CommandError("Cancelled; nothing was deleted.")
-        deleted = reset(config().journal_dir)
-        self.stdout.write(f"Deleted {deleted} totals.")
+        try:
+            done = reset(config().journal_dir)
+        except (OSError, JournalUnreadable) as error:
+            raise CommandError(
+                f"{error}. Nothing was deleted: make it readable or move it away, and try again."
+            ) from error
+        self.stdout.write(f"Deleted {done.totals} totals.")
+        if done.journals_elsewhere:
+            self.stderr.write(
+                f"{done.journals_elsewhere} journals are not in JOURNAL_DIR but on other machines: what these accepted"
+                " and have not flushed will still be counted. For an exact reset, run flushnumbers"
+                " there first, while no increments come in."
+            )
