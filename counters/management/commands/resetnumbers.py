@@ -41,7 +41,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Deleted {done.totals} totals.")
         if done.journals_elsewhere:
             self.stderr.write(
-                f"{done.journals_elsewhere} journals are not in JOURNAL_DIR but on other machines: what these accepted"
-                " and have not flushed will still be counted. For an exact reset, run flushnumbers"
-                " there first, while no increments come in."
+                f"{done.journals_elsewhere} journals are not in JOURNAL_DIR but on other machines:"
+                " what these accepted and have not flushed will still be counted. For an exact"
+                " reset, stop the increments and run flushnumbers there first."
             )
