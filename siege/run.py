@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = 200
@@ -33,6 +34,12 @@ _SENT = re.compile(r"^HTTP/1\.1 200 .*\?line=(\d+)", re.MULTILINE)
 
 
 def main() -> None:
+    lines = (ROOT / "siege" / "urls.txt").read_text().splitlines()
+    service = urlsplit(lines[0].partition(" ")[0])
+    try:
+        socket.create_connection((service.hostname, service.port), timeout=5).close()
+    except OSError:
+        sys.exit(f"Nothing answers at {service.netloc}: start the service first, with make run.")
     if not shutil.which("siege"):
         sys.exit("siege is not installed: apt-get install siege, or brew install siege.")
     sys.path.insert(0, str(ROOT))
@@ -40,7 +47,6 @@ def main() -> None:
     import django
 
     django.setup()
-    lines = (ROOT / "siege" / "urls.txt").read_text().splitlines()
     before = _totals()
     log, summary = _siege(lines)
     print(summary)
@@ -74,15 +80,19 @@ def _siege(lines: list[str]) -> tuple[str, str]:
         )
         config.write_text(CONFIG)
         print(*COMMAND, "-f siege/urls.txt", flush=True)
-        run = subprocess.run(
-            [*COMMAND, "-f", str(urls), "-R", str(config)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "HOME": folder},  # siege writes a configuration there
-        )
+        try:
+            run = subprocess.run(
+                [*COMMAND, "-f", str(urls), "-R", str(config)],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                env={**os.environ, "HOME": folder},  # siege writes a configuration there
+            )
+        except subprocess.TimeoutExpired:  # as it does when the service goes away meanwhile
+            sys.exit("FAILED: siege did not come to an end.")
     _, found, summary = run.stderr.partition("Transactions:")
     if not found:
-        sys.exit(f"siege did not finish:\n{run.stderr}")
+        sys.exit(f"FAILED: siege did not work:\n{run.stderr}")
     return run.stdout, found + summary
 
 
