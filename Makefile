@@ -37,7 +37,7 @@ urls: .venv/ready ## List the URLs (django-extensions)
 
 .PHONY: siege
 siege: .venv/ready ## Load-test a running service with siege and check its totals
-	@$(BIN)/python siege/run.py
+	@$(BIN)/python -m siege.run
 
 .PHONY: torture
 torture: .venv/ready-dev ## Break a real service for some minutes (MINUTES=3) and count

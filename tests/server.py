@@ -34,6 +34,7 @@ MANAGE = (sys.executable, "manage.py")
 class Reply:
     status: int
     headers: Mapping[str, str]
+    """Names are in lower case."""
     body: bytes
 
     def json(self) -> Any:
@@ -171,7 +172,8 @@ class Server:
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
-            return Reply(response.status, response.headers, response.read())
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, headers, response.read())
 
     def post(self, body: bytes | str, content_type: str = FORM, **headers: str) -> Reply:
         """POST `body` to /increment."""
@@ -248,6 +250,6 @@ def _empty_database() -> bytes:
 
 def _is_alive(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
