@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
@@ -25,3 +26,7 @@ class IncrementWorker(UvicornWorker):
     async def callback_notify(self) -> None:
         await super().callback_notify()
         self.config.http_protocol_class.tick()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """End as on SIGTERM: uvicorn ignores SIGQUIT, which the master sends when it gets SIGINT."""
+        signal.raise_signal(signal.SIGTERM)
