@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection
@@ -106,10 +106,13 @@ class Server:
 
         wait_for(is_up, f"the service to answer on port {self.port}", self.log)
 
-    def stop(self, signal: int = signal.SIGTERM) -> int:
-        """Send `signal` to the master, wait for the end and return the exit code."""
+    def stop(self, signal: int = signal.SIGTERM, *, to_all: bool = False) -> int:
+        """Send `signal` to the master, or to all as a terminal does, and return the exit code."""
         assert self.process is not None
-        self.process.send_signal(signal)
+        if to_all:
+            os.killpg(self.process.pid, signal)
+        else:
+            self.process.send_signal(signal)
         code = self.process.wait(60)
         self.process = None
         return code
@@ -118,7 +121,8 @@ class Server:
         """End master and workers at one blow, as a power cut would (SIGKILL to the group)."""
         if self.process is not None:
             pids = self.pids()
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
             wait_for(lambda: not any(map(_is_alive, pids)), "the killed processes to be gone")

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import http.client
+import signal
+import sqlite3
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
+import psutil
+import pytest
+
+from tests.conftest import StartServer
 from tests.load import Load
-from tests.server import Server
+from tests.server import GUNICORN, MANAGE, Server, wait_for
+
+NEVER = "3600"
+"""A FLUSH_INTERVAL that no test lives to see: what is flushed is flushed for another reason."""
+
+PRELOAD = (*GUNICORN, "--preload")
+RUNSERVER = (*MANAGE, "runserver", "--noreload", "{port}")
+THREADED_WSGI = (
+    *(*GUNICORN, "--config", "python:tests.gthread", "--bind", "127.0.0.1:{port}"),
+    "incrementer_site.wsgi:application",
+)
+WAYS_TO_SERVE = pytest.mark.parametrize(
+    "command",
+    [GUNICORN, PRELOAD, RUNSERVER, THREADED_WSGI],
+    ids=["gunicorn", "preload", "runserver", "threaded WSGI"],
+)
 
 
 def test_curl_line_of_the_readme(server: Server) -> None:
@@ -14,11 +39,130 @@ def test_curl_line_of_the_readme(server: Server) -> None:
     server.wait_for_totals({"abcdef": 1})
 
 
+@WAYS_TO_SERVE
+def test_every_way_to_serve_counts_exactly(tmp_path: Path, command: Sequence[str]) -> None:
+    with Server(tmp_path, command=command) as server:
+        with Load(server) as load:
+            load.wait_for_more(20_000)
+        assert not load.unanswered
+        server.wait_for_totals(load.acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("command", "signal_"),
+    [
+        (GUNICORN, signal.SIGTERM),
+        (GUNICORN, signal.SIGINT),
+        (GUNICORN, signal.SIGQUIT),
+        (PRELOAD, signal.SIGTERM),
+        (RUNSERVER, signal.SIGINT),  # Django's own server does not handle SIGTERM
+        (THREADED_WSGI, signal.SIGTERM),
+        (THREADED_WSGI, signal.SIGINT),
+    ],
+)
+def test_stop_flushes_first(
+    tmp_path: Path, command: Sequence[str], signal_: signal.Signals
+) -> None:
+    with Server(tmp_path, command=command, FLUSH_INTERVAL=NEVER) as server:
+        for _ in range(5):
+            server.increment("a")
+        server.stop(signal_)
+        assert server.totals() == {"a": 5}
+        assert list(server.journal_dir.iterdir()) == []
+
+
+def test_ctrl_c_in_a_terminal_flushes_first(start_server: StartServer) -> None:
+    server = start_server(FLUSH_INTERVAL=NEVER)
+    server.increment("a", 5)
+    server.stop(signal.SIGINT, to_all=True)
+    assert server.totals() == {"a": 5}
+
+
+def test_stop_under_load_loses_nothing(start_server: StartServer) -> None:
+    server = start_server(FLUSH_INTERVAL=NEVER)
+    with Load(server) as load:
+        load.wait_for_more(10_000)
+        assert server.stop() == 0
+    load.check(server.totals())
+
+
+def test_reload_under_load_loses_nothing(start_server: StartServer) -> None:
+    server = start_server(FLUSH_INTERVAL=NEVER)
+    assert server.process is not None
+    with Load(server) as load:
+        for _ in range(2):
+            old = set(server.workers())
+            server.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: not old & set(server.workers()), "new workers", server.log)  # noqa: B023
+            load.wait_for_more(10_000)
+    server.stop()
+    load.check(server.totals())
+
+
 def test_kill_of_everything_under_load_loses_nothing(server: Server) -> None:
     with Load(server) as load:
         for _ in range(5):
-            load.wait_for_more(20_000)
+            load.wait_for_more(10_000)
             server.kill()
             server.start()
     server.manage("flushnumbers")
     load.check(server.totals())
+
+
+def test_kill_of_one_worker_after_the_other_loses_nothing(server: Server) -> None:
+    with Load(server) as load:
+        for _ in range(5):
+            load.wait_for_more(5_000)
+            wait_for(lambda: len(server.workers()) == 2, "a new worker", server.log)
+            psutil.Process(server.workers()[0]).kill()
+    server.manage("flushnumbers")
+    load.check(server.totals())
+
+
+def test_next_start_recovers_what_a_crash_left(start_server: StartServer) -> None:
+    server = start_server(FLUSH_INTERVAL=NEVER)
+    server.increment("a", 3)
+    server.kill()
+    assert server.totals() == {}
+    server.start()
+    server.wait_for_totals({"a": 3})
+
+
+def test_connections_are_spread_over_the_workers(server: Server) -> None:
+    wait_for(lambda: server.log().count("startup complete") == 2, "both workers", server.log)
+    connections = [http.client.HTTPConnection("127.0.0.1", server.port) for _ in range(64)]
+    for connection in connections:
+        connection.connect()
+
+    def served() -> list[int]:
+        """How many connections each worker holds."""
+        return [
+            Counter(socket.status for socket in psutil.Process(pid).net_connections("tcp"))[
+                psutil.CONN_ESTABLISHED
+            ]
+            for pid in server.workers()
+        ]
+
+    wait_for(lambda: sum(served()) == 64, "64 connections to be accepted")
+    # The kernel picks by a hash: fewer than 12 for one of two happen once in ten million times.
+    assert min(served()) >= 12, served()
+    for connection in connections:
+        connection.close()
+
+
+def test_second_service_on_the_same_port_refuses_to_start(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "second").mkdir()
+    second = Server(tmp_path / "second", PORT=str(server.port))
+    refused = subprocess.run(GUNICORN, env=second.env, capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{server.port}" in refused.stderr
+    server.increment("still here")
+
+
+def test_database_locked_by_another_program_stops_no_increment(server: Server) -> None:
+    with sqlite3.connect(server.database, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for _ in range(10):
+            server.increment("a")
+        other.execute("ROLLBACK")
+    server.wait_for_totals({"a": 10})

@@ -1,0 +1,5 @@
+"""gunicorn's settings for a threaded WSGI server: the service as one might run it elsewhere."""
+
+worker_class = "gthread"
+workers = 2
+threads = 4
