@@ -28,5 +28,5 @@ class IncrementWorker(UvicornWorker):
         self.config.http_protocol_class.tick()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """End as on SIGTERM: uvicorn ignores SIGQUIT, which the master sends when it gets SIGINT."""
+        """End as on SIGTERM: uvicorn ignores SIGQUIT, which the master makes of its SIGINT."""
         signal.raise_signal(signal.SIGTERM)

@@ -15,6 +15,8 @@ from tests.server import FORM, Server, wait_for
 class Load:
     """`clients` connections that are kept alive, and opened anew when they break.
 
+    Each increment goes to one of twenty keys that begin with `prefix`.
+
     As a context manager it runs the load; read the outcome after that.
 
     Attributes:
@@ -22,10 +24,10 @@ class Load:
         unanswered: per key, the sum of those that got no reply: they may count or not.
     """
 
-    def __init__(self, server: Server, *, clients: int = 8, keys: int = 20) -> None:
+    def __init__(self, server: Server, *, clients: int = 8, prefix: str = "key") -> None:
         self.acknowledged: Counter[str] = Counter()
         self.unanswered: Counter[str] = Counter()
-        self._keys = [f"key {number}" for number in range(keys)]
+        self._keys = [f"{prefix} {number}" for number in range(20)]
         self._port = server.port
         self._stopping = Event()
         self._outcomes: list[tuple[Counter[str], Counter[str]]] = []
