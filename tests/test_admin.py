@@ -1,0 +1,109 @@
+"""The admin, as a real browser shows it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from tests.conftest import StartServer
+from tests.server import Server, wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMEDRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and CHROMEDRIVER) and "CI" not in os.environ,  # where CI is set, it fails
+    reason="THE ADMIN IS NOT TESTED: chromium and chromedriver are not installed"
+    " (apt install chromium chromium-driver)",
+)
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    assert CHROMIUM, "chromium is not installed"
+    assert CHROMEDRIVER, "chromedriver is not installed"
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # which Chromium needs as root
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def admin(start_server: StartServer, browser: webdriver.Chrome) -> Server:
+    """The service, with a superuser logged in and some totals."""
+    server = start_server(
+        DJANGO_SUPERUSER_USERNAME="root",
+        DJANGO_SUPERUSER_PASSWORD="let me in",
+        DJANGO_SUPERUSER_EMAIL="",
+    )
+    server.manage("createsuperuser", "--noinput")
+    totals = {"apple": 3, "banana": -7, "<b>pear</b>": 2**63 - 1}
+    for key, value in totals.items():
+        server.increment(key, value)
+    server.wait_for_totals(totals)
+    browser.get(f"http://127.0.0.1:{server.port}/admin/")
+    browser.find_element(By.NAME, "username").send_keys("root")
+    browser.find_element(By.NAME, "password").send_keys("let me in")
+    browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+    wait_for(lambda: bool(browser.find_elements(By.LINK_TEXT, "Totals")), "the login")
+    return server
+
+
+def rows(browser: webdriver.Chrome) -> list[tuple[str, ...]]:
+    lines = browser.find_elements(By.CSS_SELECTOR, "#result_list tbody tr")
+    return [
+        tuple(cell.text for cell in line.find_elements(By.CSS_SELECTOR, "th, td")) for line in lines
+    ]
+
+
+def test_totals_are_listed_searched_and_sorted(admin: Server, browser: webdriver.Chrome) -> None:
+    browser.find_element(By.LINK_TEXT, "Totals").click()
+    wait_for(lambda: len(rows(browser)) == 3, "three totals", lambda: browser.page_source)
+    everything = [("<b>pear</b>", str(2**63 - 1)), ("apple", "3"), ("banana", "-7")]
+    assert rows(browser) == everything
+
+    browser.find_element(By.LINK_TEXT, "TOTAL").click()
+    ascending = sorted(everything, key=lambda row: int(row[1]))
+    wait_for(lambda: rows(browser) == ascending, "the order of totals")
+
+    browser.find_element(By.ID, "searchbar").send_keys("nan\n")
+    wait_for(lambda: rows(browser) == [("banana", "-7")], "the search")
+
+
+def test_styles_and_scripts_are_served(admin: Server, browser: webdriver.Chrome) -> None:
+    header = browser.find_element(By.ID, "header")
+    assert header.value_of_css_property("background-color") == "rgba(65, 118, 144, 1)"
+    resources = browser.execute_script("return performance.getEntriesByType('resource')")
+    assert resources
+    assert {resource["responseStatus"] for resource in resources} == {200}, resources
+
+
+def test_totals_cannot_be_changed(admin: Server, browser: webdriver.Chrome) -> None:
+    site = f"http://127.0.0.1:{admin.port}/admin/counters/number/"
+    browser.get(site)
+    assert not browser.find_elements(By.CSS_SELECTOR, "#content .addlink, #content .actions")
+    browser.find_element(By.LINK_TEXT, "apple").click()
+    wait_for(lambda: "apple" in browser.title, "the page of one total")
+    assert not browser.find_elements(By.CSS_SELECTOR, "#content-main input:not([type=hidden])")
+    assert not browser.find_elements(By.CSS_SELECTOR, ".deletelink")
+    for path in ["add/", "apple/delete/"]:
+        browser.get(site + path)
+        assert "403" in browser.title, path
