@@ -1,0 +1,80 @@
+"""The account: what the clients were told, against what the totals say."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What became of one request; times are of the system's monotonic clock."""
+
+    sent: float
+    answered: float
+    status: int
+    increments: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """When a reset was started, and when it had returned."""
+
+    began: float = -math.inf
+    ended: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    acknowledged: int
+    """Increments answered with 200."""
+    unanswered: int
+    refused: int
+    lost: int
+    """Increments that had to count and did not."""
+    double: int
+    """Increments that counted and could not: twice, or refused, or deleted by a reset."""
+
+
+def read_ledger(path: Path) -> Iterator[Request]:
+    """Yield the requests of a ledger of `torture.client`."""
+    with path.open() as lines:
+        for line in lines:
+            yield Request(*json.loads(line))
+
+
+def account(
+    requests: Iterable[Request],
+    totals: Mapping[str, int],
+    reset: Reset = Reset(),  # noqa: B008  (it is frozen)
+    durable_until: float = math.inf,
+) -> Verdict:
+    """Hold the totals against the requests, key by key.
+
+    An increment has to count if it was acknowledged, no later than `durable_until`, and was sent
+    after the reset. It may count if it was acknowledged or never answered, and not before the
+    reset began. Nothing else may count.
+    """
+    must: defaultdict[str, int] = defaultdict(int)
+    may: defaultdict[str, int] = defaultdict(int)
+    told: Counter[int] = Counter()
+    for request in requests:
+        told[request.status] += len(request.increments)
+        acknowledged = request.status == 200
+        has_to = acknowledged and request.sent > reset.ended and request.answered <= durable_until
+        can = not request.status or (acknowledged and request.answered >= reset.began)
+        for key, value in request.increments:
+            must[key] += abs(value) * has_to
+            may[key] += abs(value) * can
+    lost = double = 0
+    for key in may.keys() | totals.keys():
+        total = -totals.get(key, 0) if key.startswith("-") else totals.get(key, 0)
+        lost += max(0, must[key] - total)
+        double += max(0, total - may[key])
+    unanswered = told.pop(0, 0)
+    acknowledged_increments = told.pop(200, 0)
+    return Verdict(acknowledged_increments, unanswered, told.total(), lost, double)

@@ -1,0 +1,110 @@
+"""Inside the server's processes: makes named instants deadly and I/O fail, on orders.
+
+An order is a file in the folder `TORTURE_ORDERS`. An order to kill at an instant is carried out by
+the first process that gets there, which removes the file; the others hold as long as the file is
+there. The product knows nothing of this: its functions are wrapped from outside.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from counters import flush, journal, totals
+from counters.buffer import Buffer
+from counters.journal import Journal
+
+INSTANTS = {
+    "write": "after the journal write and before the reply",
+    "swap": "after the swap of the buffer",
+    "transaction": "inside the transaction, before COMMIT",
+    "commit": "after COMMIT and before the buffer forgets",
+    "flushed": "after a journal's last flush and before it is renamed",
+    "renamed": "after a journal is renamed and before its position goes",
+    "forgotten": "after its position is gone and before the file is",
+}
+"""Where a process can be ordered to die: name and meaning."""
+
+_orders = Path(os.environ["TORTURE_ORDERS"])
+
+
+def let_in() -> None:
+    """Wrap what the orders are about."""
+    _strike(Journal, "append", after="write")
+    _strike(Buffer, "take", after="swap")
+    _strike(totals, "move_position", after="transaction")
+    _strike(Buffer, "flushed", before="commit")
+    _strike(flush, "mark_done", before="flushed", after="renamed")
+    _strike(totals, "forget_position", after="forgotten")
+    journal.os = _FailingOs()  # type: ignore[assignment]
+    time.time = _shifted(time.time)
+
+
+def _strike(owner: Any, name: str, *, before: str = "", after: str = "") -> None:
+    function: Callable[..., Any] = getattr(owner, name)
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if before:
+            _die_if_ordered(before)
+        result = function(*args, **kwargs)
+        if after:
+            _die_if_ordered(after)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _die_if_ordered(instant: str) -> None:
+    order = _orders / f"die-{instant}"
+    try:
+        whom = order.read_text()
+        order.unlink()
+    except FileNotFoundError:
+        return
+    if whom == "everyone":
+        os.killpg(0, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _shifted(clock: Callable[[], float]) -> Callable[[], float]:
+    def shifted() -> float:
+        try:
+            return clock() + float((_orders / "clock").read_text())
+        except FileNotFoundError:
+            return clock()
+
+    return shifted
+
+
+class _FailingOs:
+    """What the journal takes for the module `os`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def write(self, fd: int, data: bytes) -> int:
+        if self._is_ordered("write-eio"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if self._is_ordered("write-short"):
+            return os.write(fd, data[: len(data) // 2])
+        return os.write(fd, data)
+
+    def fdatasync(self, fd: int) -> None:
+        if self._is_ordered("fdatasync-eio"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        size = os.fstat(fd).st_size
+        os.fdatasync(fd)
+        name = Path(os.readlink(f"/proc/self/fd/{fd}")).stem
+        with (_orders / f"{name}.synced").open("a") as record:
+            record.write(f"{size}\n")
+
+    @staticmethod
+    def _is_ordered(name: str) -> bool:
+        return (_orders / name).exists()
