@@ -27,9 +27,7 @@ def main() -> int:
             for fault in FAULTS.values():
                 bar.set_description(fault.name)
                 began = time.monotonic()
-                injected, verdict = perform(
-                    fault.inflict, f"{seed} {rounds} {fault.name}", long=minutes >= 30
-                )
+                injected, verdict = perform(fault.inflict, f"{seed} {rounds} {fault.name}", minutes)
                 sums[fault.name].update(
                     times=injected,
                     acknowledged=verdict.acknowledged,

@@ -44,13 +44,14 @@ def read_ledger(path: Path) -> Iterator[Request]:
     """Yield the requests of a ledger of `torture.client`."""
     with path.open() as lines:
         for line in lines:
-            yield Request(*json.loads(line))
+            if line.endswith("\n"):  # the client is still writing the last one
+                yield Request(*json.loads(line))
 
 
 def account(
     requests: Iterable[Request],
     totals: Mapping[str, int],
-    reset: Reset = Reset(),  # noqa: B008  (it is frozen)
+    reset: Reset = Reset(),
     durable_until: float = math.inf,
 ) -> Verdict:
     """Hold the totals against the requests, key by key.

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -26,19 +26,25 @@ class Run:
     Attributes:
         service: the service, running.
         chance: where all randomness comes from.
+        minutes: how long the whole torture is to take.
         long: whether there is time for the long form of a fault.
         injected: how many times the fault was made to happen.
+        beside: requests besides those of the clients.
+        cleanup: what is to be undone at the end.
         reset, durable_until: what the account has to know, where the fault changes it.
     """
 
-    def __init__(self, folder: Path, chance: random.Random, long: bool) -> None:
+    def __init__(self, folder: Path, chance: random.Random, minutes: float) -> None:
         self.folder = folder
         self.chance = chance
-        self.long = long
+        self.minutes = minutes
+        self.long = minutes >= 30
         self.injected = 0
         self.reset = Reset()
         self.durable_until = math.inf
         self.ledgers: list[Path] = []
+        self.beside: list[Request] = []
+        self.cleanup = ExitStack()
 
     def start(self, **settings: str) -> None:
         """Start the service, with `settings` in its environment."""
@@ -46,11 +52,11 @@ class Run:
         if "DATABASE_URL" in settings:
             self.service.manage("migrate", "-v0")
         else:
-            shutil.copy(_empty_database(), self.service.database)
+            shutil.copy(empty_database(), self.service.database)
         self.service.start()
 
     @contextmanager
-    def load(self) -> Iterator[None]:
+    def load(self, port: int = 0) -> Iterator[None]:
         """Have clients send increments; they have begun, and end with the block."""
         clients, ledgers = [], []
         for _ in range(_CLIENTS):
@@ -58,7 +64,8 @@ class Run:
             self.ledgers.append(ledger)
             ledgers.append(ledger)
             seed = str(self.chance.random())
-            command = [sys.executable, "-m", "torture.client", str(self.service.port), seed, ledger]
+            command = [sys.executable, "-m", "torture.client", str(port or self.service.port)]
+            command += [seed, str(ledger)]
             clients.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE))
         try:
             for ledger in ledgers:
@@ -78,15 +85,20 @@ class Run:
     def requests(self) -> Iterator[Request]:
         for ledger in self.ledgers:
             yield from read_ledger(ledger)
+        yield from self.beside
 
-    def progress(self) -> int:
-        """Return how many increments have been acknowledged so far."""
-        return sum(len(r.increments) for r in self.requests() if r.status == 200)
+    def wait_for(self, status: int) -> None:
+        """Wait until a request is answered with `status` (0: is not answered)."""
+
+        def count() -> int:
+            return sum(request.status == status for request in self.requests())
+
+        before = count()
+        wait_until(lambda: count() > before, f"an answer {status}", 90)
 
     def wait_for_progress(self) -> None:
         """Wait until increments are acknowledged again."""
-        before = self.progress()
-        wait_until(lambda: self.progress() > before, "an acknowledgement", 90)
+        self.wait_for(200)
 
     def settle(self) -> Verdict:
         """Bring everything into the totals, in two ways, and return the worse verdict.
@@ -107,19 +119,19 @@ class Run:
 
 
 @cache
-def _empty_database() -> Path:
+def empty_database() -> Path:
     service = Service(Path(tempfile.mkdtemp(prefix="torture-empty-")))
     service.manage("migrate", "-v0")
     return service.database
 
 
-def perform(fault: Callable[[Run], None], seed: str, long: bool) -> tuple[int, Verdict]:
+def perform(fault: Callable[[Run], None], seed: str, minutes: float) -> tuple[int, Verdict]:
     """Make a fault happen to a service of its own; return how many times, and the account.
 
     The folder is kept where something was lost or went wrong.
     """
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
-    run = Run(folder, random.Random(seed), long)
+    run = Run(folder, random.Random(seed), minutes)
     try:
         fault(run)
         verdict = run.settle()
@@ -128,6 +140,7 @@ def perform(fault: Callable[[Run], None], seed: str, long: bool) -> tuple[int, V
     finally:
         if hasattr(run, "service"):
             run.service.kill_everything()
+        run.cleanup.close()
     if verdict.lost or verdict.double:
         print(f"everything is in {folder}", file=sys.stderr)
     else:

@@ -3,6 +3,7 @@
 An order is a file in the folder `TORTURE_ORDERS`. An order to kill at an instant is carried out by
 the first process that gets there, which removes the file; the others hold as long as the file is
 there. The product knows nothing of this: its functions are wrapped from outside.
+`torture/instants.py` says what the instants mean.
 """
 
 from __future__ import annotations
@@ -19,17 +20,7 @@ from typing import Any
 from counters import flush, journal, totals
 from counters.buffer import Buffer
 from counters.journal import Journal
-
-INSTANTS = {
-    "write": "after the journal write and before the reply",
-    "swap": "after the swap of the buffer",
-    "transaction": "inside the transaction, before COMMIT",
-    "commit": "after COMMIT and before the buffer forgets",
-    "flushed": "after a journal's last flush and before it is renamed",
-    "renamed": "after a journal is renamed and before its position goes",
-    "forgotten": "after its position is gone and before the file is",
-}
-"""Where a process can be ordered to die: name and meaning."""
+from counters.service import service, stop_service
 
 _orders = Path(os.environ["TORTURE_ORDERS"])
 
@@ -37,6 +28,7 @@ _orders = Path(os.environ["TORTURE_ORDERS"])
 def let_in() -> None:
     """Wrap what the orders are about."""
     _strike(Journal, "append", after="write")
+    Journal.append = _forking(Journal.append)  # type: ignore[method-assign]
     _strike(Buffer, "take", after="swap")
     _strike(totals, "move_position", after="transaction")
     _strike(Buffer, "flushed", before="commit")
@@ -71,6 +63,22 @@ def _die_if_ordered(instant: str) -> None:
     if whom == "everyone":
         os.killpg(0, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _forking(append: Callable[..., None]) -> Callable[..., None]:
+    @wraps(append)
+    def wrapped(*args: Any) -> None:
+        append(*args)
+        try:
+            (_orders / "fork").unlink()
+        except FileNotFoundError:
+            return
+        if not os.fork():
+            service().flusher.flush()
+            stop_service()
+            os._exit(0)
+
+    return wrapped
 
 
 def _shifted(clock: Callable[[], float]) -> Callable[[], float]:

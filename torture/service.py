@@ -71,7 +71,7 @@ class Service:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
             self.master = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "torture/sabotaged.conf.py"],
+                [sys.executable, "-m", "gunicorn", "-c", "torture/sabotaged_gunicorn.py"],
                 cwd=ROOT,
                 env=self.env,
                 stdout=log,
@@ -113,6 +113,10 @@ class Service:
                     alive.append(process.pid)
         return alive
 
+    def descriptors(self) -> int:
+        """Return how many file descriptors the master has open."""
+        return psutil.Process(self.master.pid).num_fds()
+
     def send(self, sig: signal.Signals, *pids: int) -> None:
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -144,6 +148,9 @@ class Service:
         path = self.orders / name
         path.with_suffix(".tmp").write_text(text)
         return path.with_suffix(".tmp").rename(path)
+
+    def wait_for_log(self, text: str) -> None:
+        wait_until(lambda: text in self.log.read_text(), f"{text!r} in the log")
 
     def manage(self, *command: str) -> str:
         """Run a management command and return what it wrote.

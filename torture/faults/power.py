@@ -1,0 +1,50 @@
+"""Power cuts: everything killed, and the journals cut to what the disk is known to hold.
+
+The saboteur notes a journal's size at each fdatasync that succeeded. What came later may be on the
+disk or not, so the cut is made there, or anywhere after it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+
+from torture.fault import Inflict, fault
+from torture.run import Run
+
+_SECOND = 1.5
+"""A second's worth, with what a busy machine adds to it."""
+
+
+def _cut_power(fsync: str, allowance: float) -> Inflict:
+    """Make a fault of a power cut that may cost what was acknowledged `allowance` seconds ago."""
+
+    def inflict(run: Run) -> None:
+        # No flush in time: what counts in the end is what the journals still have.
+        run.start(JOURNAL_FSYNC=fsync, FLUSH_INTERVAL="3600")
+        with run.load():
+            run.pause(3, 4)
+            run.service.kill_everything()
+            run.durable_until = time.monotonic() - allowance
+        for journal in run.service.journals.glob("*.journal"):
+            _cut(run, journal)
+        run.injected += 1
+
+    return inflict
+
+
+for _fsync, _allowance, _proves in [
+    ("always", 0.0, "nothing acknowledged is missing"),
+    ("everysec", _SECOND, "what is missing was acknowledged in about the last second"),
+    ("never", math.inf, "what had not been flushed may be missing; nothing counts twice"),
+]:
+    fault(f"power cut ({_fsync})", _proves, short=_fsync != "never")(_cut_power(_fsync, _allowance))
+
+
+def _cut(run: Run, journal: Path) -> None:
+    record = run.service.orders / f"{journal.stem}.synced"
+    synced = int(record.read_text().split()[-1]) if record.exists() else 0
+    size = journal.stat().st_size
+    os.truncate(journal, run.chance.choice([synced, run.chance.randint(synced, size)]))

@@ -1,0 +1,160 @@
+"""Processes killed, stopped, restarted, forked, and told wrong times."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from torture.fault import Inflict, fault
+from torture.instants import INSTANTS
+from torture.run import Run
+from torture.service import HarnessError, wait_until
+
+
+def _repeat(run: Run, inflict: Inflict) -> None:
+    run.start()
+    with run.load():
+        for _ in range(5 if run.long else 2):
+            run.pause()
+            inflict(run)
+            run.injected += 1
+            run.service.ensure_running()
+            run.wait_for_progress()
+
+
+@fault("kill -9 a worker", "what a killed worker acknowledged is in its journal", short=True)
+def _kill_a_worker(run: Run) -> None:
+    _repeat(run, lambda run: run.service.send(signal.SIGKILL, run.chance.choice(_workers(run))))
+
+
+@fault("kill -9 all workers", "so it is when no worker is left")
+def _kill_all_workers(run: Run) -> None:
+    _repeat(run, lambda run: run.service.send(signal.SIGKILL, *_workers(run)))
+
+
+@fault("kill -9 everything", "so it is when nothing is left", short=True)
+def _kill_everything(run: Run) -> None:
+    _repeat(run, lambda run: run.service.kill_everything())
+
+
+@fault("kill -9 the master", "workers without a master end, flushed, and make room for the next")
+def _kill_the_master(run: Run) -> None:
+    _repeat(run, _only_the_master)
+
+
+def _only_the_master(run: Run) -> None:
+    run.service.send(signal.SIGKILL, run.service.master.pid)
+    run.service.wait_gone()
+
+
+def _workers(run: Run) -> list[int]:
+    return run.service.workers()
+
+
+def _die_at(instant: str, whom: str) -> Inflict:
+    def inflict(run: Run) -> None:
+        run.start()
+        with run.load():
+            run.pause()
+            order = run.service.order(f"die-{instant}", whom)
+            if INSTANTS[instant].retires:  # then there has to be a journal to recover
+                run.service.send(signal.SIGKILL, run.service.workers()[0])
+            wait_until(lambda: not order.exists(), f"a process to die {INSTANTS[instant].when}")
+            run.injected += 1
+            if whom == "everyone":
+                run.service.wait_gone()
+            run.service.ensure_running()
+            run.wait_for_progress()
+
+    return inflict
+
+
+for _instant, _meaning in INSTANTS.items():
+    for _whom in "one", "everyone":
+        fault(
+            f"kill -9 {_whom}: {_instant}",
+            f"a death {_meaning.when} loses nothing and doubles nothing",
+            short=_whom == ("everyone" if _instant in {"commit", "renamed"} else "")
+            or (_whom == "one" and _instant in {"write", "transaction"}),
+        )(_die_at(_instant, _whom))
+
+
+def _end_by(sig: signal.Signals) -> Inflict:
+    return lambda run: _repeat(run, lambda run: run.service.stop(sig))
+
+
+for _sig in signal.SIGTERM, signal.SIGINT, signal.SIGQUIT:
+    fault(_sig.name, f"{_sig.name} under load ends the service, everything flushed or journaled")(
+        _end_by(_sig)
+    )
+
+
+@fault("SIGHUP", "a reload under load replaces every worker")
+def _reload(run: Run) -> None:
+    _repeat(run, _replace_workers)
+
+
+def _replace_workers(run: Run) -> None:
+    old = set(_workers(run))
+    run.service.send(signal.SIGHUP, run.service.master.pid)
+    wait_until(lambda: not old & set(_workers(run)), "the workers to be replaced")
+
+
+@fault("SIGSTOP and SIGCONT", "a worker that stood still goes on where it was")
+def _stop_and_continue(run: Run) -> None:
+    _repeat(run, _stand_still)
+
+
+def _stand_still(run: Run) -> None:
+    worker = run.chance.choice(_workers(run))
+    run.service.send(signal.SIGSTOP, worker)
+    time.sleep(15 if run.long else 2)
+    run.service.send(signal.SIGCONT, worker)
+
+
+@fault("gunicorn's worker timeout", "a worker that gunicorn kills for its silence loses nothing")
+def _time_out(run: Run) -> None:
+    run.start(GUNICORN_CMD_ARGS="--timeout 3")
+    with run.load():
+        run.pause()
+        worker = run.chance.choice(_workers(run))
+        run.service.send(signal.SIGSTOP, worker)
+        wait_until(lambda: worker not in _workers(run), "gunicorn to kill the silent worker")
+        run.injected += 1
+        run.service.ensure_running()
+        run.wait_for_progress()
+
+
+@fault("worker restarts in number", "they leave no file, no row and no descriptor behind")
+def _restart_often(run: Run) -> None:
+    run.start()
+    with run.load():
+        descriptors = run.service.descriptors()
+        for _ in range(max(5, int(run.minutes * 5))):
+            run.service.send(signal.SIGKILL, run.chance.choice(_workers(run)))
+            run.injected += 1
+            run.service.ensure_running()
+        if run.service.descriptors() > descriptors:
+            raise HarnessError("the master has more open descriptors than before")
+    run.service.stop()
+    run.service.start()  # what the last deaths left is recovered now, at the latest
+    run.service.stop()
+    if left := list(run.service.journals.iterdir()):
+        raise HarnessError(f"files are left: {left}")
+    if rows := run.service.rows("SELECT journal FROM positions"):
+        raise HarnessError(f"positions are left: {rows}")
+
+
+@fault("clock set back and forth", "nothing depends on the time of day")
+def _set_clock(run: Run) -> None:
+    _repeat(run, lambda run: run.service.order("clock", str(run.chance.uniform(-20000, 20000))))
+
+
+@fault("fork", "a child neither flushes nor keeps what is its parent's", short=True)
+def _fork(run: Run) -> None:
+    _repeat(run, _fork_once)
+
+
+def _fork_once(run: Run) -> None:
+    order = run.service.order("fork")
+    wait_until(lambda: not order.exists(), "a fork")
