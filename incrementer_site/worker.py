@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any, ClassVar
 
@@ -25,6 +26,9 @@ class IncrementWorker(UvicornWorker):
 
     async def callback_notify(self) -> None:
         await super().callback_notify()
+        # Without its master a worker would serve for ever, and hold the port against the next one.
+        if os.getppid() != self.ppid:
+            os.kill(os.getpid(), signal.SIGTERM)
         self.config.http_protocol_class.tick()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
