@@ -19,6 +19,7 @@ from counters.journal import (
     mark_done,
     read_tail,
     set_aside,
+    sync_folder,
 )
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ def retire_journal(path: Path) -> None:
 
 
 def _remove(done: Path) -> None:
+    sync_folder(done.parent)  # whoever renamed it may have died before the disk knew
     totals.forget_position(done.stem)
     done.unlink(missing_ok=True)
 

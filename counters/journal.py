@@ -89,13 +89,13 @@ class Journal:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self.fd = os.open(self.path, flags, 0o600)
             fcntl.flock(self.fd, fcntl.LOCK_EX)
-            if os.fstat(self.fd).st_nlink:  # a recovery may have been quicker: then make another
+            if _is_at(self.path, self.fd):  # a recovery may have been quicker: then make another
                 break
             os.close(self.fd)
         self.end = 0
         try:
             self.append(HEADER)
-            _sync_folder(folder)
+            sync_folder(folder)
         except OSError:
             self.path.unlink()
             self.close()
@@ -233,6 +233,14 @@ def journals(folder: Path, suffix: str = SUFFIX) -> list[Path]:
     return sorted(folder.glob(f"*{suffix}"))
 
 
+def _is_at(path: Path, fd: int) -> bool:
+    """Return whether an open file still has its name: it may have been renamed or removed."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
     """Lock a journal whose process is gone; yield False if the process lives or the file went."""
@@ -246,7 +254,7 @@ def locked(path: Path) -> Iterator[bool]:
     except BlockingIOError:
         yield False
     else:
-        yield bool(os.fstat(fd).st_nlink)
+        yield _is_at(path, fd)
     finally:
         os.close(fd)
 
@@ -263,15 +271,15 @@ def set_aside(path: Path, position: int) -> Path:
 
 
 def mark_done(path: Path) -> Path:
-    """Rename a journal that is in the totals, so that none reads it again, power cut or not."""
+    """Rename a journal that is in the totals, so that none reads it again."""
     done = path.with_suffix(DONE_SUFFIX)
     with suppress(FileNotFoundError):
         path.rename(done)
-    _sync_folder(path.parent)
     return done
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have what was made, renamed and removed in `folder` outlive a power cut."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)
