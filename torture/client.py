@@ -1,4 +1,4 @@
-"""One client: sends increments until its standard input ends, and writes down what became of each.
+"""One client: sends increments until SIGTERM, and writes down what became of each.
 
     python -m torture.client PORT SEED LEDGER
 
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import random
-import select
+import signal
 import socket
 import sys
 import time
+from threading import Event
 from typing import TextIO
 
 KEYS = 50
@@ -27,7 +28,9 @@ _LONGEST_WAIT = 30
 def main(port: int, seed: str, ledger: TextIO) -> None:
     chance = random.Random(seed)
     connection: socket.socket | None = None
-    while not select.select([sys.stdin], [], [], _PAUSE)[0]:
+    told_to_end = Event()
+    signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
+    while not told_to_end.wait(_PAUSE):
         if connection is None:
             try:
                 connection = socket.create_connection(("127.0.0.1", port), timeout=_LONGEST_WAIT)
@@ -39,7 +42,7 @@ def main(port: int, seed: str, ledger: TextIO) -> None:
         json.dump([sent, time.monotonic(), status, increments], ledger)
         ledger.write("\n")
         ledger.flush()
-        if not status:
+        if not status or chance.random() < 0.02:  # a new connection may reach another worker
             connection.close()
             connection = None
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from torture.account import Request, Reset, Verdict, account, read_ledger
@@ -66,14 +66,14 @@ class Run:
             seed = str(self.chance.random())
             command = [sys.executable, "-m", "torture.client", str(port or self.service.port)]
             command += [seed, str(ledger)]
-            clients.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE))
+            clients.append(subprocess.Popen(command, cwd=ROOT))
         try:
             for ledger in ledgers:
-                wait_until(lambda path=ledger: path.exists() and path.stat().st_size, "a client")
+                wait_until(partial(_has_begun, ledger), "a client to begin")
             yield
         finally:
             for client in clients:
-                client.stdin.close()
+                client.terminate()
             for client in clients:
                 if client.wait(60):
                     raise HarnessError("a client failed")
@@ -116,6 +116,10 @@ class Run:
 
     def _account(self) -> Verdict:
         return account(self.requests(), self.service.totals(), self.reset, self.durable_until)
+
+
+def _has_begun(ledger: Path) -> bool:
+    return ledger.exists() and ledger.stat().st_size > 0
 
 
 @cache

@@ -115,7 +115,7 @@ class Service:
 
     def descriptors(self) -> int:
         """Return how many file descriptors the master has open."""
-        return psutil.Process(self.master.pid).num_fds()
+        return int(psutil.Process(self.master.pid).num_fds())
 
     def send(self, sig: signal.Signals, *pids: int) -> None:
         for pid in pids:
@@ -126,6 +126,14 @@ class Service:
         with suppress(ProcessLookupError):
             os.killpg(self._group, signal.SIGKILL)
         self.wait_gone()
+
+    def owned_journals(self) -> list[Path]:
+        """Return the journals that the workers write."""
+        files = []
+        for worker in self.workers():
+            with suppress(psutil.Error):
+                files += [Path(file.path) for file in psutil.Process(worker).open_files()]
+        return [file for file in files if file.suffix == ".journal"]
 
     def wait_gone(self) -> None:
         self.master.wait(_PATIENCE)

@@ -61,13 +61,13 @@ def _tear(run: Run) -> None:
 @fault("any byte of a journal flipped", "every record before it counts, and none after", short=True)
 def _flip(run: Run) -> None:
     data, ends = _journal(run)
-    places = range(len(_HEADER), len(data))
+    places = list(range(len(_HEADER), len(data)))
     if not run.long:
         places = run.chance.sample(places, 60)
     for place in places:
         flipped = bytearray(data)
         flipped[place] ^= 1 << run.chance.randrange(8)
-        _leave(run, flipped)
+        _leave(run, bytes(flipped))
     _expect(run, [sum(end <= place for place in places) for end in ends])
 
 

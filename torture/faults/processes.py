@@ -37,7 +37,7 @@ def _kill_everything(run: Run) -> None:
     _repeat(run, lambda run: run.service.kill_everything())
 
 
-@fault("kill -9 the master", "workers without a master end, flushed, and make room for the next")
+@fault("kill -9 the master", "workers without a master end and make room", short=True)
 def _kill_the_master(run: Run) -> None:
     _repeat(run, _only_the_master)
 
@@ -56,6 +56,7 @@ def _die_at(instant: str, whom: str) -> Inflict:
         run.start()
         with run.load():
             run.pause()
+            wait_until(lambda: len(run.service.owned_journals()) == 2, "each worker's journal")
             order = run.service.order(f"die-{instant}", whom)
             if INSTANTS[instant].retires:  # then there has to be a journal to recover
                 run.service.send(signal.SIGKILL, run.service.workers()[0])
@@ -147,7 +148,11 @@ def _restart_often(run: Run) -> None:
 
 @fault("clock set back and forth", "nothing depends on the time of day")
 def _set_clock(run: Run) -> None:
-    _repeat(run, lambda run: run.service.order("clock", str(run.chance.uniform(-20000, 20000))))
+    _repeat(run, _set_clock_once)
+
+
+def _set_clock_once(run: Run) -> None:
+    run.service.order("clock", str(run.chance.uniform(-20000, 20000)))
 
 
 @fault("fork", "a child neither flushes nor keeps what is its parent's", short=True)
