@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -11,24 +10,19 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from tests.conftest import StartServer
+from tests.programs import needs
 from tests.server import Server, wait_for
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-CHROMEDRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and CHROMEDRIVER) and "CI" not in os.environ,  # where CI is set, it fails
-    reason="THE ADMIN IS NOT TESTED: chromium and chromedriver are not installed"
-    " (apt install chromium chromium-driver)",
-)
+pytestmark = needs("chromium", "chromedriver")
 
 
 @pytest.fixture
 def browser() -> Iterator[webdriver.Chrome]:
-    assert CHROMIUM, "chromium is not installed"
-    assert CHROMEDRIVER, "chromedriver is not installed"
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert chromium, "chromium is not installed"
+    assert chromedriver, "chromedriver is not installed"
     options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
+    options.binary_location = chromium
     for argument in (
         "--headless=new",
         "--no-sandbox",  # which Chromium needs as root
@@ -41,7 +35,7 @@ def browser() -> Iterator[webdriver.Chrome]:
         "--disable-sync",
     ):
         options.add_argument(argument)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
+    browser = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
     yield browser
     browser.quit()
 

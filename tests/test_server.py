@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.load import Load
+from tests.programs import needs
 from tests.server import GUNICORN, MANAGE, Server, wait_for
 
 NEVER = "3600"
@@ -33,6 +34,7 @@ WAYS_TO_SERVE = pytest.mark.parametrize(
 )
 
 
+@needs("curl")
 def test_curl_line_of_the_readme(server: Server) -> None:
     url = f"http://localhost:{server.port}/increment"
     subprocess.run(["curl", "-sf", "-X", "POST", url, "-d", "key=abcdef&value=1"], check=True)

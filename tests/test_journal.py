@@ -1,0 +1,76 @@
+"""Journals as a crash, a bad disk or another version leaves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from counters.journal import HEADER, MAGIC, record_of_batch, record_of_one
+from tests.server import Server, wait_for
+
+GOOD = HEADER + record_of_one("a", 3) + record_of_batch(b'[{"key":"a","value":4}]')
+
+
+def recovered(server: Server) -> bool:
+    return not list(server.journal_dir.glob("*.journal"))
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Server:
+    """A service that does not run yet."""
+    server = Server(tmp_path)
+    server.journal_dir.mkdir()
+    return server
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        record_of_one("b", 1)[:-1],
+        record_of_one("b", 1)[:5],
+        record_of_one("b", 1)[:-1] + b"?",
+        b"\0" * 4096,
+        b"\xff" * 100,
+    ],
+    ids=["torn", "torn head", "flipped", "zeros", "ones"],
+)
+def test_bad_tail_is_set_aside_and_the_rest_counts(stopped: Server, tail: bytes) -> None:
+    (stopped.journal_dir / "0.journal").write_bytes(GOOD + tail)
+    with stopped as server:
+        wait_for(lambda: recovered(server), "the recovery", server.log)
+        assert server.totals() == {"a": 7}
+        assert (server.journal_dir / "0.corrupt").read_bytes() == tail
+        assert f"The last {len(tail)} bytes" in server.log()
+
+
+@pytest.mark.parametrize("content", [b"", HEADER[:7], HEADER])
+def test_journal_without_a_record_is_removed(stopped: Server, content: bytes) -> None:
+    (stopped.journal_dir / "0.journal").write_bytes(content)
+    with stopped as server:
+        wait_for(lambda: recovered(server), "the recovery", server.log)
+        assert server.totals() == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(MAGIC + b"2\n" + GOOD, "newer version"), (b"holiday photos", "is not a journal")],
+)
+def test_file_that_is_no_journal_is_kept(stopped: Server, content: bytes, message: str) -> None:
+    alien = stopped.journal_dir / "0.journal"
+    alien.write_bytes(content)
+    (stopped.journal_dir / "1.journal").write_bytes(GOOD)
+    with stopped as server:
+        server.wait_for_totals({"a": 7})
+        assert message in server.log()
+        assert alien.read_bytes() == content
+
+
+def test_journal_is_counted_once_though_two_processes_find_it(stopped: Server) -> None:
+    for number in range(50):
+        (stopped.journal_dir / f"{number}.journal").write_bytes(GOOD)
+    stopped.env["WEB_CONCURRENCY"] = "4"
+    with stopped as server:
+        server.manage("flushnumbers")
+        wait_for(lambda: recovered(server), "the recovery", server.log)
+        assert server.totals() == {"a": 350}

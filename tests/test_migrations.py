@@ -1,0 +1,90 @@
+"""The database that `make run` finds: none, or the one that the original system made."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tests.server import Server
+
+ORIGINAL = """
+    CREATE TABLE numbers (key TEXT, value INTEGER DEFAULT 0);
+    CREATE UNIQUE INDEX numbers_key_index ON numbers (key);
+"""
+
+
+def adopt(folder: Path, rows: Sequence[tuple[Any, Any]]) -> Server:
+    """Return a service on a database of the original system with these rows, migrated."""
+    with closing(sqlite3.connect(folder / "numbers.db")) as database:
+        database.executescript(ORIGINAL)
+        database.executemany("INSERT INTO numbers VALUES (?, ?)", rows)
+        database.commit()
+    server = Server(folder)
+    server.manage("migrate", "-v0")
+    return server
+
+
+def test_totals_of_the_original_are_kept_and_go_on_counting(tmp_path: Path) -> None:
+    with adopt(tmp_path, [("abc", 41), ("it's", -2), ("🦊", 2**62)]) as server:
+        server.increment("abc")
+        server.increment("new")
+        server.wait_for_totals({"abc": 42, "it's": -2, "🦊": 2**62, "new": 1})
+
+
+def test_values_that_are_no_integers_become_some(tmp_path: Path) -> None:
+    rows = [
+        ("null", None),
+        ("fraction", 1.5),
+        ("number and text", "12 apples"),
+        ("text", "apples"),
+        ("bytes", b"7"),
+        ("least", -(2**63)),
+    ]
+    totals = {
+        "null": 0,
+        "fraction": 1,
+        "number and text": 12,
+        "text": 0,
+        "bytes": 7,
+        "least": -(2**63),
+    }
+    with adopt(tmp_path, rows) as server:
+        assert server.totals() == totals
+        for key in totals:
+            server.increment(key, 10)
+        server.wait_for_totals({key: total + 10 for key, total in totals.items()})
+
+
+def test_rows_without_a_key_go(tmp_path: Path) -> None:
+    assert adopt(tmp_path, [(None, 1), (None, 2), ("good", 5)]).totals() == {"good": 5}
+
+
+def test_key_longer_than_the_limit_is_kept(tmp_path: Path) -> None:
+    long = "k" * 1000
+    with adopt(tmp_path, [(long, 5)]) as server:
+        server.increment("other")
+        server.wait_for_totals({long: 5, "other": 1})
+
+
+def test_second_migrate_changes_nothing(tmp_path: Path) -> None:
+    server = adopt(tmp_path, [("abc", 41)])
+    server.manage("migrate", "-v0")
+    assert server.totals() == {"abc": 41}
+
+
+def test_fresh_database_has_the_table_and_index_of_the_original(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    with closing(sqlite3.connect(server.database)) as database:
+        columns = database.execute("PRAGMA table_info(numbers)").fetchall()
+        indexes = database.execute("PRAGMA index_list(numbers)").fetchall()
+        database.execute("INSERT INTO numbers (key) VALUES ('default')")
+        database.commit()
+    assert [(name, type_.upper()) for _, name, type_, *_ in columns] == [
+        ("key", "TEXT"),
+        ("value", "INTEGER"),
+    ]
+    assert [(name, unique) for _, name, unique, *_ in indexes] == [("numbers_key_index", 1)]
+    assert server.totals() == {"default": 0}
