@@ -31,7 +31,7 @@ def _lock(run: Run) -> None:
     with run.load():
         run.pause()
         with _locked(run.service.database):
-            time.sleep(60 if run.long else 2)
+            time.sleep(60 if run.long else 1)
             run.wait_for_progress()
             run.injected += 1
         run.wait_for_progress()
@@ -120,7 +120,7 @@ def _cut_at_commit(deliver: bool) -> Inflict:
         run.cleanup.callback(proxy.close)
         run.start(DATABASE_URL=f"postgres://postgres@127.0.0.1:{proxy.port}/postgres")
         with run.load():
-            for _ in range(5 if run.long else 2):
+            for _ in range(5 if run.long else 1):
                 run.pause()
                 proxy.cut_next_commit(deliver)
                 run.injected += 1

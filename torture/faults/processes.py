@@ -14,7 +14,7 @@ from torture.service import HarnessError, wait_until
 def _repeat(run: Run, inflict: Inflict) -> None:
     run.start()
     with run.load():
-        for _ in range(5 if run.long else 2):
+        for _ in range(5 if run.long else 1):
             run.pause()
             inflict(run)
             run.injected += 1
@@ -22,7 +22,7 @@ def _repeat(run: Run, inflict: Inflict) -> None:
             run.wait_for_progress()
 
 
-@fault("kill -9 a worker", "what a killed worker acknowledged is in its journal", short=True)
+@fault("kill -9 a worker", "what a killed worker acknowledged is in its journal")
 def _kill_a_worker(run: Run) -> None:
     _repeat(run, lambda run: run.service.send(signal.SIGKILL, run.chance.choice(_workers(run))))
 
@@ -70,13 +70,14 @@ def _die_at(instant: str, whom: str) -> Inflict:
     return inflict
 
 
+_SHORT = {("write", "one"), ("commit", "everyone"), ("renamed", "everyone")}
+
 for _instant, _meaning in INSTANTS.items():
     for _whom in "one", "everyone":
         fault(
             f"kill -9 {_whom}: {_instant}",
             f"a death {_meaning.when} loses nothing and doubles nothing",
-            short=_whom == ("everyone" if _instant in {"commit", "renamed"} else "")
-            or (_whom == "one" and _instant in {"write", "transaction"}),
+            short=(_instant, _whom) in _SHORT,
         )(_die_at(_instant, _whom))
 
 
@@ -155,7 +156,7 @@ def _set_clock_once(run: Run) -> None:
     run.service.order("clock", str(run.chance.uniform(-20000, 20000)))
 
 
-@fault("fork", "a child neither flushes nor keeps what is its parent's", short=True)
+@fault("fork", "a child neither flushes nor keeps what is its parent's")
 def _fork(run: Run) -> None:
     _repeat(run, _fork_once)
 

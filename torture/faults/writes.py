@@ -39,7 +39,7 @@ for _order, _what, _fsync, _short in [
     )
 
 
-@fault("file-size limit", "no room for journal or database: 503, and 200 once there is", short=True)
+@fault("file-size limit", "no room for journal or database: 503, and 200 once there is")
 def _limit_file_size(run: Run) -> None:
     run.start()
     with run.load():
