@@ -27,16 +27,17 @@ def _flush_at_once(run: Run) -> None:
     short=True,
 )
 def _reset_at_once(run: Run) -> None:
-    run.start()
+    run.start(FLUSH_INTERVAL="3600")  # what is reset is in journals and memory
     with run.load(), ThreadPoolExecutor() as pool:
         for _ in range(3 if run.long else 1):
-            run.pause()
             flush = pool.submit(run.service.manage, "flushnumbers")
             resets = [pool.submit(_reset, run.service) for _ in range(2)]
-            done = [reset.result() for reset in resets]
             flush.result()
-            run.reset = Reset(max(r.began for r in done), max(r.ended for r in done))
-            run.injected += 2
+            for reset in resets:
+                reset.result()
+            run.pause()
+            run.reset = _reset(run.service)
+            run.injected += 3
         run.wait_for_progress()
 
 

@@ -14,7 +14,7 @@ from torture.tmpfs import fill, tmpfs
 
 def _while_ordered(order: str, refuses: bool = True, **settings: str) -> Inflict:
     def inflict(run: Run) -> None:
-        run.start(**settings)
+        run.start(FLUSH_INTERVAL="2", **settings)
         with run.load():
             for _ in range(3 if run.long else 1):
                 run.pause()
@@ -24,6 +24,9 @@ def _while_ordered(order: str, refuses: bool = True, **settings: str) -> Inflict
                 run.pause()
                 path.unlink()
                 run.wait_for_progress()
+                run.pause()
+                run.service.kill_everything()  # so that what counts comes from the files
+                run.service.ensure_running()
 
     return inflict
 
