@@ -1,0 +1,53 @@
+"""What is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from tqdm import tqdm
+
+from benchmarks.contestants import Contestant, missing
+from benchmarks.load import Run, Void, wrk
+
+
+@dataclass
+class Throughput:
+    """The runs of one contestant, or why there are none."""
+
+    contestant: Contestant
+    runs: list[Run] = field(default_factory=list)
+    absent: str = ""
+
+    @property
+    def rate(self) -> float:
+        return median(run.rate for run in self.runs)
+
+    @property
+    def p99(self) -> float:
+        return median(run.p99 for run in self.runs)
+
+
+def throughput(
+    contestants: Sequence[Contestant], rounds: int, seconds: float
+) -> dict[str, Throughput]:
+    """Measure each contestant `rounds` times, in turn, so that a slow minute hits them all."""
+    results = {contestant.name: Throughput(contestant) for contestant in contestants}
+    for result in results.values():
+        if absent := missing(*result.contestant.needs):
+            result.absent = f"{' and '.join(absent)} not installed"
+    progress = tqdm(total=rounds * len(contestants), unit="run")
+    for _ in range(rounds):
+        for result in results.values():
+            progress.set_description(result.contestant.name)
+            if not result.absent:
+                try:
+                    with result.contestant.running() as server:
+                        wrk(server.port, 1, result.contestant.sends)  # warm-up
+                        result.runs.append(wrk(server.port, seconds, result.contestant.sends))
+                except Void as void:
+                    result.absent = f"run void: {void}"
+            progress.update()
+    progress.close()
+    return results

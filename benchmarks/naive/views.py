@@ -1,0 +1,14 @@
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+
+@csrf_exempt
+def increment(request: HttpRequest) -> JsonResponse:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO numbers (key, value) VALUES (%s, %s)"
+            " ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+            [request.POST["key"], int(request.POST["value"])],
+        )
+    return JsonResponse({"ok": True})

@@ -1,0 +1,71 @@
+"""The results as Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import contestants
+from benchmarks.contestants import Contestant
+from benchmarks.measures import Throughput
+
+BEGIN = "<!-- measured: begin (make bench writes this part) -->"
+END = "<!-- measured: end -->"
+
+GOALS: tuple[tuple[Contestant, Contestant, float], ...] = (
+    (contestants.INCREMENTER, contestants.HELLO, 1.5),
+    (contestants.INCREMENTER, contestants.GO, 1.3),
+    (contestants.INCREMENTER, contestants.REDIS, 1.2),
+    (contestants.INCREMENTER, contestants.NGINX, 0.6),
+    (contestants.INCREMENTER, contestants.NAIVE, 80),
+    (contestants.INCREMENTER_ALWAYS, contestants.REDIS_ALWAYS, 0.9),
+)
+"""Who is measured against whom, and the ratio to reach."""
+
+
+def throughput_table(results: dict[str, Throughput]) -> list[str]:
+    lines = ["| what answered | requests/s | p99, ms |", "|---|---:|---:|"]
+    for name, result in results.items():
+        if result.absent:
+            lines.append(f"| {name} | absent: {result.absent} | |")
+        else:
+            lines.append(f"| {name} | {result.rate:,.0f} | {result.p99:.2f} |")
+    return lines
+
+
+def ratio_table(results: dict[str, Throughput]) -> list[str]:
+    lines = ["| | against | ratio | goal | |", "|---|---|---:|---:|---|"]
+    for ours, theirs, goal in GOALS:
+        first, second = results[ours.name], results[theirs.name]
+        if absent := first.absent or second.absent:
+            lines.append(f"| {ours.name} | {theirs.name} | absent: {absent} | {goal:g} | |")
+        else:
+            ratio = first.rate / second.rate
+            reached = "reached" if ratio >= goal else "missed"
+            lines.append(f"| {ours.name} | {theirs.name} | {ratio:.2f} | {goal:g} | {reached} |")
+    return lines
+
+
+def setting() -> list[str]:
+    """Say where and when this was measured, and with which versions."""
+    cpu = platform.machine()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+    python = [f"{name} {version(name)}" for name in ("Django", "gunicorn", "uvicorn", "uvloop")]
+    programs = [f"Python {platform.python_version()}", *python, *contestants.versions()]
+    return [
+        f"Measured on {datetime.now(UTC):%-d %B %Y}: {os.cpu_count()} CPUs ({cpu}),"
+        f" {memory:.0f} GiB, {platform.system()} {platform.release()}. {', '.join(programs)}.",
+    ]
+
+
+def write(page: Path, lines: list[str]) -> None:
+    """Put `lines` between the marks in `page`; what stands around them stays."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text("\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"]))
