@@ -125,12 +125,21 @@ class Buffer:
     @property
     def has_work(self) -> bool:
         """Whether a flush would change anything."""
-        return self.journal is not None and (self.pending_bytes > 0 or self.journal.broken)
+        return self.pending_bytes > 0
+
+    def abandon_broken_journal(self) -> None:
+        """Leave a journal that takes no more to recovery; the next increment makes a new one.
+
+        So the service goes back to 200 even while the database is away.
+        """
+        with self._sync_lock, self._lock:
+            if self.journal is not None and self.journal.broken:
+                self._let_go()
 
     def take(self) -> Pending:
         """Hand the deltas to a flush and begin anew; `flushed` or `give_back` has to follow.
 
-        Where the journal has grown long, or can take no more, a new one takes its place.
+        Where the journal has grown long, a new one takes its place.
         """
         with self._sync_lock:
             fresh = self._successor()
@@ -151,12 +160,12 @@ class Buffer:
         journal = self.journal
         # Counted by what has been flushed: while flushes fail, the journal goes on up to its limit
         # instead of leaving one file after the other.
-        if journal is None or not (journal.broken or self._start > _ROTATION_SIZE):
+        if journal is None or self._start <= _ROTATION_SIZE:
             return None
         try:
             return Journal(self._folder, limit=self._max_journal_bytes)
         except JournalUnwritable:
-            return None  # the old one goes on, or goes on refusing, until the next flush
+            return None  # the old one goes on
 
     def give_back(self, pending: Pending) -> None:
         """Put the deltas of a flush that failed together with what came since."""
@@ -236,7 +245,11 @@ class Buffer:
         """Let go of the journal: what is left in it is anyone's to recover."""
         with self._sync_lock, self._lock:
             if self.journal is not None:
-                self.journal.close()
-                self.journal = None
-            self._deltas.clear()
-            self._start = 0
+                self._let_go()
+
+    def _let_go(self) -> None:
+        assert self.journal is not None
+        self.journal.close()
+        self.journal = None
+        self._deltas.clear()
+        self._start = 0

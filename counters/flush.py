@@ -14,11 +14,11 @@ from counters.journal import (
     DONE_SUFFIX,
     JournalUnreadable,
     Tail,
+    copy_rest,
     journals,
     locked,
     mark_done,
     read_tail,
-    set_aside,
     sync_folder,
 )
 
@@ -101,16 +101,21 @@ def recover_journals(folder: Path, known_bad: set[Path]) -> int:
 def _recover_journal(path: Path) -> int:
     tail = flush_journal(path)
     if tail.rest:
-        copy = set_aside(path, tail.end)
-        logger.error(
-            "The last %d bytes of %s are torn or corrupt: they are kept in %s and not counted;"
-            " everything before them is.",
-            tail.rest,
-            path,
-            copy,
-        )
+        set_aside(path, tail)
     retire_journal(path)
     return tail.increments
+
+
+def set_aside(path: Path, tail: Tail) -> None:
+    """Keep a copy of what stands after the last whole record of a journal, and say so."""
+    copy = copy_rest(path, tail.end)
+    logger.error(
+        "The last %d bytes of %s are torn or corrupt: they are kept in %s and not counted;"
+        " everything before them is.",
+        tail.rest,
+        path,
+        copy,
+    )
 
 
 def retire_journal(path: Path) -> None:
@@ -148,7 +153,7 @@ def reset(folder: Path) -> Reset:
         Everything is as it was then.
     """
     totals.lock_everything()
-    here = []
+    here = [done.stem for done in journals(folder, DONE_SUFFIX)]
     for path in journals(folder):
         position = totals.lock_position(path.stem)
         try:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 
 from counters import totals
 from counters.buffer import Buffer, Pending
-from counters.flush import recover_journals, retire_journal
+from counters.flush import recover_journals, retire_journal, set_aside
 from counters.journal import read_tail
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Flusher:
         """
         with self._one_at_a_time:
             try:
+                self._buffer.abandon_broken_journal()
                 self._flush_buffer()
                 self._recover()
             except Exception as error:  # whatever it is, this thread has to go on
@@ -107,7 +108,10 @@ class Flusher:
         if position == pending.start and end == pending.end:
             totals.add_to_totals(pending.deltas)
         else:  # someone else has flushed or reset, or the database has been replaced
-            totals.add_to_totals(read_tail(journal.path, position, end).deltas)
+            tail = read_tail(journal.path, position, end)
+            totals.add_to_totals(tail.deltas)
+            if tail.rest:
+                set_aside(journal.path, tail)
         totals.move_position(journal.name, end)
 
     def _recover(self) -> None:

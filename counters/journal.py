@@ -78,6 +78,7 @@ class Journal:
         self.synced = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
             self._create(folder)
         except OSError as error:
             raise JournalUnwritable(f"cannot make a journal: {error}") from error
@@ -259,7 +260,7 @@ def locked(path: Path) -> Iterator[bool]:
         os.close(fd)
 
 
-def set_aside(path: Path, position: int) -> Path:
+def copy_rest(path: Path, position: int) -> Path:
     """Copy what stands after `position` to a `.corrupt` file, and return its path."""
     copy = path.with_suffix(".corrupt")
     with path.open("rb") as source, copy.open("wb") as target:
