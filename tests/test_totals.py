@@ -1,0 +1,48 @@
+"""The upsert into the totals: many keys at once, and sums beyond 64 bits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from tests.conftest import StartServer
+from tests.server import JSON
+from tests.test_server import NEVER
+
+MIN, MAX = -(2**63), 2**63 - 1
+
+
+def test_thousands_of_keys_are_added_in_one_flush(start_server: StartServer) -> None:
+    server = start_server(FLUSH_INTERVAL=NEVER)
+    expected: Counter[str] = Counter()
+    for seed in range(6):
+        batch = [{"key": f"key {seed * 7 + n % 9999}", "value": n - 5000} for n in range(10_000)]
+        assert server.post(json.dumps(batch), JSON).status == 200
+        for increment in batch:
+            expected[str(increment["key"])] += int(str(increment["value"]))
+        if seed == 2:
+            server.manage("flushnumbers")
+    server.stop()
+    assert server.totals() == expected
+
+
+def test_delta_beyond_64_bits_counts_as_far_as_it_goes(start_server: StartServer) -> None:
+    server = start_server(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
+    server.increment("from below", -10)
+    server.increment("from above", 10)
+    server.manage("flushnumbers")
+    for _ in range(3):
+        server.increment("from below", MAX)
+        server.increment("from above", MIN)
+        server.increment("out and back", MAX)
+    for _ in range(3):
+        server.increment("out and back", -MAX)
+        server.increment("good", 1)
+    server.stop()
+    assert server.totals() == {
+        "from below": MAX,
+        "from above": MIN,
+        "out and back": 0,
+        "good": 3,
+    }
+    assert "reached the limit" in server.log()
