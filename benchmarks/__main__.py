@@ -9,8 +9,37 @@ import sys
 
 from benchmarks import contestants, report
 from benchmarks.measures import throughput
+from benchmarks.promises import Effort, promises
 
 PAGE = contestants.ROOT / "docs" / "performance.md"
+
+QUICK = (
+    1,
+    2,
+    Effort(
+        seconds=2,
+        rounds=1,
+        keys=200_000,
+        rows=500_000,
+        siege_seconds=3,
+        soak_seconds=5,
+        idle_seconds=2,
+    ),
+)
+FULL = (
+    5,
+    10,
+    Effort(
+        seconds=10,
+        rounds=3,
+        keys=1_000_000,
+        rows=10_000_000,
+        siege_seconds=20,
+        soak_seconds=600,
+        idle_seconds=30,
+    ),
+)
+"""Rounds and seconds of each contestant's run, and the effort for the rest."""
 
 
 def main() -> None:
@@ -21,14 +50,17 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     find_programs(arguments.install)
-    rounds, seconds = (1, 3) if arguments.quick else (5, 10)
+    rounds, seconds, effort = QUICK if arguments.quick else FULL
     results = throughput(contestants.ALL, rounds, seconds)
+    findings = [*report.latency(results), *promises(effort)]
     lines = [
         *report.setting(),
         "",
         *report.throughput_table(results),
         "",
         *report.ratio_table(results),
+        "",
+        *report.promise_table(findings),
     ]
     print("\n".join(lines))
     if not arguments.quick:

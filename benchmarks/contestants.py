@@ -45,6 +45,21 @@ def free_port() -> int:
         return port
 
 
+def _listening_sockets(port: int) -> int:
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
+
+
+def _answers(port: int) -> bool:
+    """Say whether a request gets an answer, whatever it is. (Redis answers with an error.)"""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return bool(connection.recv(1))
+    except OSError:
+        return False
+
+
 class Server:
     """Processes that make up one running contestant; the first one serves HTTP on `port`."""
 
@@ -54,12 +69,19 @@ class Server:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def run(
-        self, *command: str | Path, port: int | None = None, env: Mapping[str, str] = {}
+        self,
+        *command: str | Path,
+        port: int | None = None,
+        sockets: int = 1,
+        env: Mapping[str, str] = {},
     ) -> None:
-        """Start `command` and wait until it listens on `port` (default: the server's own).
+        """Start `command` and wait until it answers on `port` (default: the server's own).
+
+        With SO_REUSEPORT each worker has a listening socket: all `sockets` have to be there, or
+        the first worker would get every connection.
 
         Raises:
-            RuntimeError: it ended, or did not listen within 20 seconds.
+            RuntimeError: it ended, or was not there within 60 seconds.
         """
         log = self.folder / "log"
         with log.open("ab") as output:
@@ -67,13 +89,12 @@ class Server:
                 command, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=output
             )
         self._processes.append(process)
-        deadline = time.monotonic() + 20
+        port = port or self.port
+        deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port or self.port), 1).close()
+            if _listening_sockets(port) >= sockets and _answers(port):
                 return
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         raise RuntimeError(f"{command[0]} did not start: {log.read_text(errors='replace')[-2000:]}")
 
     def stop(self) -> None:
@@ -135,16 +156,21 @@ def incrementer(database: Path | None = None, **env: str) -> Callable[[Server], 
         } | env
         migrate = [sys.executable, "manage.py", "migrate", "-v0"]
         subprocess.run(migrate, cwd=ROOT, env=os.environ | settings, check=True)
-        server.run(sys.executable, "-m", "gunicorn", env=settings)
+        server.run(
+            sys.executable, "-m", "gunicorn", sockets=int(settings["WEB_CONCURRENCY"]), env=settings
+        )
 
     return start
 
 
-def _gunicorn(server: Server, app: str, *arguments: str, **env: str) -> None:
+def _gunicorn(
+    server: Server, app: str, *arguments: str, sockets: int = 1, env: Mapping[str, str] = {}
+) -> None:
     server.run(
         *(sys.executable, "-m", "gunicorn", app, "--config", os.devnull),
         *("--bind", f"127.0.0.1:{server.port}", "--workers", str(WORKERS)),
         *("--backlog", "2048", "--keep-alive", "75", *arguments),
+        sockets=sockets,
         env=env,
     )
 
@@ -154,6 +180,7 @@ def _hello(server: Server) -> None:
         server,
         "benchmarks.hello:app",
         *("--worker-class", "uvicorn_worker.UvicornWorker", "--reuse-port"),
+        sockets=WORKERS,
     )
 
 
@@ -166,8 +193,10 @@ def _naive(server: Server) -> None:
         server,
         "django.core.wsgi:get_wsgi_application()",
         *("--worker-class", "gthread", "--threads", "4"),
-        DJANGO_SETTINGS_MODULE="benchmarks.naive.settings",
-        NAIVE_DATABASE=str(path),
+        env={
+            "DJANGO_SETTINGS_MODULE": "benchmarks.naive.settings",
+            "NAIVE_DATABASE": str(path),
+        },
     )
 
 
@@ -199,7 +228,7 @@ def _nginx(server: Server) -> None:
             }}
         }}
     """)
-    server.run("nginx", "-e", "stderr", "-c", configuration, "-p", server.folder)
+    server.run("nginx", "-e", "stderr", "-c", configuration, "-p", server.folder, sockets=WORKERS)
 
 
 def redis(server: Server, appendfsync: str, port: int) -> None:

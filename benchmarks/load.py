@@ -45,7 +45,7 @@ def wrk(port: int, seconds: float, sends: str = "form", connections: int = 64) -
             raise Void(found[0])
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", output)
-    if not rate or not p99:
+    if not rate or not float(rate[1]) or not p99:
         raise Void(f"wrk said: {output}")
     return Run(float(rate[1]), float(p99[1]) * _UNITS[p99[2]])
 
@@ -76,6 +76,8 @@ def siege(port: int, seconds: int, folder: Path) -> Siege:
         seconds + 60,
     )
     found = json.loads(output[output.index("{") : output.rindex("}") + 1])
+    if not found["transactions"]:
+        raise Void(f"siege said: {output}")
     return Siege(
         rate=found["transaction_rate"],
         longest=found["longest_transaction"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from benchmarks import contestants
 from benchmarks.contestants import Contestant
 from benchmarks.measures import Throughput
+from benchmarks.promises import Finding
 
 BEGIN = "<!-- measured: begin (make bench writes this part) -->"
 END = "<!-- measured: end -->"
@@ -47,6 +49,23 @@ def ratio_table(results: dict[str, Throughput]) -> list[str]:
             reached = "reached" if ratio >= goal else "missed"
             lines.append(f"| {ours.name} | {theirs.name} | {ratio:.2f} | {goal:g} | {reached} |")
     return lines
+
+
+def promise_table(findings: Sequence[Finding]) -> list[str]:
+    words = {None: "", True: "reached", False: "missed"}
+    return [
+        "| promise | measured | goal | |",
+        "|---|---:|---:|---|",
+        *(f"| {f.what} | {f.measured} | {f.goal} | {words[f.reached]} |" for f in findings),
+    ]
+
+
+def latency(results: dict[str, Throughput]) -> list[Finding]:
+    ours = results[contestants.INCREMENTER.name]
+    if ours.absent:
+        return []
+    what = "p99 of requests over 64 connections at full speed, ms"
+    return [Finding(what, f"{ours.p99:.2f}", "5", ours.p99 < 5)]
 
 
 def setting() -> list[str]:

@@ -1,0 +1,133 @@
+"""Requests beside the flush of a worker's million keys: what they wait, and how long it takes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+from benchmarks.contestants import Contestant, Server, incrementer
+from benchmarks.load import Void
+from benchmarks.processes import memory
+
+BATCH = 10_000
+RATE = 500
+"""Requests per second during the flush."""
+INTERVAL = 15
+"""Seconds between flushes: time enough to load all keys before the flush begins."""
+LONGEST = 120
+"""Seconds after which the flush is given up."""
+
+_HEAD = "POST /increment HTTP/1.1\r\nHost: bench\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Flush:
+    keys: int
+    seconds: float
+    memory: float
+    """MB that the worker held before the flush, all keys pending."""
+    latencies: list[float]
+    """Milliseconds of each request during the flush, sorted. A request that was late to be sent
+    because the one before had to wait counts from when it was due."""
+
+    @property
+    def rate(self) -> float:
+        """Keys per second."""
+        return self.keys / self.seconds
+
+    @property
+    def p99(self) -> float:
+        return self.latencies[int(len(self.latencies) * 0.99)]
+
+
+def measure_flush(keys: int) -> Flush:
+    """Fill one worker with `keys` distinct keys and post to it steadily while they are flushed.
+
+    Raises:
+        Void: a request was refused, or the flush did not come to an end.
+    """
+    worker = incrementer(WEB_CONCURRENCY="1", FLUSH_INTERVAL=str(INTERVAL))
+    with Contestant("Incrementer", worker).running() as server:
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for first in range(0, keys, BATCH):
+            batch = [{"key": f"key:{i:07d}", "value": 1} for i in range(first, first + BATCH)]
+            body = json.dumps(batch, separators=(",", ":")).encode()
+            _post(connection, "application/json", body)
+        if _pending(server.port) < keys:
+            raise Void("the flush began before all keys were there")
+        [pid] = server.workers
+        held = memory(pid)
+        window = _FlushWindow(server, keys)
+        window.start()
+        sent = _post_steadily(connection, window.over)
+        window.join()
+        if not window.ended:
+            raise Void(f"the flush took longer than {LONGEST} s")
+        during = [ms for due, ms in sent if window.began <= due + ms / 1000 and due <= window.ended]
+    return Flush(keys, window.ended - window.began, held, sorted(during))
+
+
+def _post(connection: socket.socket, content_type: str, body: bytes) -> None:
+    connection.sendall((_HEAD % (content_type, len(body))).encode() + body)
+    reply = connection.recv(4096)
+    if not reply.startswith(b"HTTP/1.1 200"):
+        raise Void(f"a request got: {reply.decode(errors='replace')}")
+
+
+def _post_steadily(connection: socket.socket, over: Event) -> list[tuple[float, float]]:
+    """Post until `over`, and return for each request when it was due and its milliseconds."""
+    sent = []
+    due = time.monotonic()
+    while not over.is_set():
+        time.sleep(max(0.0, due - time.monotonic()))
+        _post(connection, "application/x-www-form-urlencoded", b"key=key:0000001&value=1")
+        sent.append((due, (time.monotonic() - due) * 1000))
+        due += 1 / RATE
+    return sent
+
+
+class _FlushWindow(Thread):
+    """Sees the flush begin, by the keys no longer pending, and end, by a total in the database."""
+
+    def __init__(self, server: Server, keys: int) -> None:
+        super().__init__(daemon=True)
+        self._port = server.port
+        self._database = server.folder / "numbers.db"
+        self._keys = keys
+        self.began = self.ended = 0.0
+        self.over = Event()
+
+    def run(self) -> None:
+        deadline = time.monotonic() + LONGEST
+        try:
+            while _pending(self._port) >= self._keys and time.monotonic() < deadline:
+                time.sleep(0.02)
+            self.began = time.monotonic()
+            while not _is_flushed(self._database) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if _is_flushed(self._database):
+                self.ended = time.monotonic()
+        finally:
+            self.over.set()
+
+
+def _pending(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/healthz")
+    pending: int = json.load(connection.getresponse())["pending_keys"]
+    connection.close()
+    return pending
+
+
+def _is_flushed(database: Path) -> bool:
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    row = connection.execute("SELECT value FROM numbers WHERE key = 'key:0000000'").fetchone()
+    connection.close()
+    return row is not None
