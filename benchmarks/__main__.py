@@ -64,7 +64,8 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if not arguments.quick:
-        report.write(PAGE, lines)
+        report.write(PAGE, ["![Increments over HTTP](performance.svg)", "", *lines])
+        report.draw(PAGE.with_suffix(".svg"), results)
 
 
 def find_programs(install: bool) -> None:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from benchmarks.contestants import Contestant, Server, incrementer
 from benchmarks.load import Void
@@ -52,7 +53,11 @@ def measure_flush(keys: int) -> Flush:
     Raises:
         Void: a request was refused, or the flush did not come to an end.
     """
-    worker = incrementer(WEB_CONCURRENCY="1", FLUSH_INTERVAL=str(INTERVAL))
+    worker = incrementer(
+        WEB_CONCURRENCY="1",
+        FLUSH_INTERVAL=str(INTERVAL),
+        MAX_PENDING_KEYS=str(keys + 1),  # the one is for the requests during the flush
+    )
     with Contestant("Incrementer", worker).running() as server:
         connection = socket.create_connection(("127.0.0.1", server.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -60,11 +65,11 @@ def measure_flush(keys: int) -> Flush:
             batch = [{"key": f"key:{i:07d}", "value": 1} for i in range(first, first + BATCH)]
             body = json.dumps(batch, separators=(",", ":")).encode()
             _post(connection, "application/json", body)
-        if _pending(server.port) < keys:
+        if _health(server.port)["pending_keys"] < keys:
             raise Void("the flush began before all keys were there")
         [pid] = server.workers
         held = memory(pid)
-        window = _FlushWindow(server, keys)
+        window = _FlushWindow(server)
         window.start()
         sent = _post_steadily(connection, window.over)
         window.join()
@@ -94,20 +99,20 @@ def _post_steadily(connection: socket.socket, over: Event) -> list[tuple[float, 
 
 
 class _FlushWindow(Thread):
-    """Sees the flush begin, by the keys no longer pending, and end, by a total in the database."""
+    """Sees the flush begin, by the journal's bytes taken, and end, by a total in the database."""
 
-    def __init__(self, server: Server, keys: int) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
         self._port = server.port
         self._database = server.folder / "numbers.db"
-        self._keys = keys
         self.began = self.ended = 0.0
         self.over = Event()
 
     def run(self) -> None:
         deadline = time.monotonic() + LONGEST
+        full = _health(self._port)["journal_bytes"]
         try:
-            while _pending(self._port) >= self._keys and time.monotonic() < deadline:
+            while _health(self._port)["journal_bytes"] >= full and time.monotonic() < deadline:
                 time.sleep(0.02)
             self.began = time.monotonic()
             while not _is_flushed(self._database) and time.monotonic() < deadline:
@@ -118,12 +123,12 @@ class _FlushWindow(Thread):
             self.over.set()
 
 
-def _pending(port: int) -> int:
+def _health(port: int) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/healthz")
-    pending: int = json.load(connection.getresponse())["pending_keys"]
+    health: dict[str, Any] = json.load(connection.getresponse())
     connection.close()
-    return pending
+    return health
 
 
 def _is_flushed(database: Path) -> bool:

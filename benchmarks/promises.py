@@ -220,7 +220,7 @@ def _soak(effort: Effort) -> list[Finding]:
     early, late = median(samples[:tenth]), median(samples[-tenth:])
     return [
         Finding(
-            f"memory of a worker over {effort.soak_seconds / 60:g} minutes at full speed, MB",
+            f"memory of a worker over {effort.soak_seconds:g} s at full speed, MB",
             f"{early:.0f} to {late:.0f}",
             "flat",
             late <= early * 1.1,

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import contestants
+from benchmarks.chart import bar_chart
 from benchmarks.contestants import Contestant
 from benchmarks.measures import Throughput
 from benchmarks.promises import Finding
@@ -88,3 +89,14 @@ def write(page: Path, lines: list[str]) -> None:
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text("\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"]))
+
+
+def draw(picture: Path, results: dict[str, Throughput]) -> None:
+    """Draw the throughput of all that were measured."""
+    bars = [
+        (name, result.rate, name.startswith("Incrementer"))
+        for name, result in results.items()
+        if not result.absent
+    ]
+    note = f"requests/s, one increment each, on the same {os.cpu_count()} CPUs; more is better"
+    picture.write_text(bar_chart("Increments over HTTP", note, bars))
