@@ -207,6 +207,11 @@ class IncrementProtocol(HttpToolsProtocol):
             else:
                 self.transport.close()
 
+    def on_response_complete(self) -> None:
+        self._since = self.now
+        super().on_response_complete()
+        self._unset_keepalive_if_required()  # `tick` sees to it
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self.flow.pause_reading()  # a client that does not read its replies gets no more of them
@@ -246,7 +251,8 @@ class IncrementProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_body = True
         self._lane = (
-            not self._unusual
+            not self._closing
+            and not self._unusual
             and (self.url == _PATH or self.url.startswith(_PATH + b"?"))
             and self.parser.get_method() == b"POST"
             and self.parser.get_http_version() == "1.1"
@@ -254,7 +260,7 @@ class IncrementProtocol(HttpToolsProtocol):
         )
         if self._lane:
             self._body = b""
-        else:
+        elif not self._closing:
             self._go_the_ordinary_way()
 
     def _go_the_ordinary_way(self) -> None:
@@ -267,7 +273,8 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         if not self._lane:
-            super().on_body(body)
+            if not self._closing:
+                super().on_body(body)
             return
         if self._body is None:
             return
@@ -283,7 +290,8 @@ class IncrementProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_body = False
         if not self._lane:
-            super().on_message_complete()
+            if not self._closing:
+                super().on_message_complete()
             return
         self._head = _Head(
             headers=self.headers,
@@ -295,6 +303,7 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def _answer(self, head: _Head, body: bytes | bytearray | None) -> None:
         self.server_state.total_requests += 1
+        self._closing = head.close  # what follows in the pipeline is neither answered nor counted
         running = service()
         failures = running.buffer.sync_failures
         response = views.increment(LaneRequest(head, body))
