@@ -7,5 +7,5 @@ from uvicorn_worker import UvicornWorker
 from incrementer_site.worker import IncrementWorker
 
 
-class PlainWorker(UvicornWorker):
+class PlainWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn_worker has no types
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**IncrementWorker.CONFIG_KWARGS, "http": "httptools"}
