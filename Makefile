@@ -40,7 +40,7 @@ siege: .venv/ready ## Load-test a running service with siege and check its total
 	@$(BIN)/python -m siege.run
 
 .PHONY: torture
-torture: .venv/ready-dev ## Break a real service for some minutes (MINUTES=3) and count
+torture: .venv/ready-dev ## Break a real service in every way we know and count (MINUTES=60: longer)
 	@$(BIN)/python -m torture
 
 .PHONY: bench bench-quick
