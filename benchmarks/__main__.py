@@ -22,7 +22,7 @@ QUICK = (
         keys=200_000,
         rows=500_000,
         siege_seconds=3,
-        soak_seconds=5,
+        soak_seconds=3,
         idle_seconds=2,
     ),
 )

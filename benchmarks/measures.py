@@ -46,7 +46,7 @@ def throughput(
                     with result.contestant.running() as server:
                         wrk(server.port, 1, result.contestant.sends)  # warm-up
                         result.runs.append(wrk(server.port, seconds, result.contestant.sends))
-                except Void as void:
+                except (Void, RuntimeError) as void:
                     result.absent = f"run void: {void}"
             progress.update()
     progress.close()

@@ -76,7 +76,7 @@ def promises(effort: Effort) -> list[Finding]:
         progress.set_description(name)
         try:
             findings += measure(effort)
-        except Void as void:
+        except (Void, RuntimeError) as void:
             findings.append(Finding(name, f"void: {void}", reached=False))
     return findings
 
