@@ -18,7 +18,16 @@ class Throughput:
 
     contestant: Contestant
     runs: list[Run] = field(default_factory=list)
-    absent: str = ""
+    void: list[str] = field(default_factory=list)
+    """Why runs did not count."""
+    not_installed: Sequence[str] = ()
+
+    @property
+    def absent(self) -> str:
+        """Why there is no number; empty where there is one."""
+        if self.not_installed:
+            return f"{' and '.join(self.not_installed)} not installed"
+        return "" if self.runs else f"every run void: {self.void[-1]}"
 
     @property
     def rate(self) -> float:
@@ -35,19 +44,18 @@ def throughput(
     """Measure each contestant `rounds` times, in turn, so that a slow minute hits them all."""
     results = {contestant.name: Throughput(contestant) for contestant in contestants}
     for result in results.values():
-        if absent := missing(*result.contestant.needs):
-            result.absent = f"{' and '.join(absent)} not installed"
+        result.not_installed = missing(*result.contestant.needs)
     progress = tqdm(total=rounds * len(contestants), unit="run")
     for _ in range(rounds):
         for result in results.values():
             progress.set_description(result.contestant.name)
-            if not result.absent:
+            if not result.not_installed:
                 try:
                     with result.contestant.running() as server:
                         wrk(server.port, 1, result.contestant.sends)  # warm-up
                         result.runs.append(wrk(server.port, seconds, result.contestant.sends))
                 except (Void, RuntimeError) as void:
-                    result.absent = f"run void: {void}"
+                    result.void.append(str(void))
             progress.update()
     progress.close()
     return results

@@ -36,6 +36,9 @@ def throughput_table(results: dict[str, Throughput]) -> list[str]:
             lines.append(f"| {name} | absent: {result.absent} | |")
         else:
             lines.append(f"| {name} | {result.rate:,.0f} | {result.p99:.2f} |")
+    for name, result in results.items():
+        if result.runs and result.void:
+            lines += ["", f"{name}: {len(result.void)} run(s) void, the last: {result.void[-1]}."]
     return lines
 
 
