@@ -251,8 +251,7 @@ class IncrementProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_body = True
         self._lane = (
-            not self._closing
-            and not self._unusual
+            not self._unusual
             and (self.url == _PATH or self.url.startswith(_PATH + b"?"))
             and self.parser.get_method() == b"POST"
             and self.parser.get_http_version() == "1.1"
@@ -260,7 +259,7 @@ class IncrementProtocol(HttpToolsProtocol):
         )
         if self._lane:
             self._body = b""
-        elif not self._closing:
+        else:
             self._go_the_ordinary_way()
 
     def _go_the_ordinary_way(self) -> None:
@@ -273,8 +272,7 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         if not self._lane:
-            if not self._closing:
-                super().on_body(body)
+            super().on_body(body)
             return
         if self._body is None:
             return
@@ -290,8 +288,7 @@ class IncrementProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_body = False
         if not self._lane:
-            if not self._closing:
-                super().on_message_complete()
+            super().on_message_complete()
             return
         self._head = _Head(
             headers=self.headers,
@@ -303,7 +300,7 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def _answer(self, head: _Head, body: bytes | bytearray | None) -> None:
         self.server_state.total_requests += 1
-        self._closing = head.close  # what follows in the pipeline is neither answered nor counted
+        self._closing = head.close  # while that reply is held, more may arrive: it is not for us
         running = service()
         failures = running.buffer.sync_failures
         response = views.increment(LaneRequest(head, body))
