@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from http.client import HTTPResponse
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
+from pathlib import Path
+from select import select
 
 import pytest
 
-from tests.server import FORM, GUNICORN, JSON, Server
+from tests.server import FORM, GUNICORN, JSON, Server, wait_for
 
 TOKEN = "s3cret"
 MEANINGFUL = ("content-type", "content-length", "allow", "retry-after", "www-authenticate")
@@ -270,3 +272,47 @@ def test_expect_100_continue_gets_its_go_ahead(ways: dict[str, Server]) -> None:
             client.sendall(body)
             assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
     same_counts(ways, {"EXP": 3})
+
+
+def test_keep_alive_ends_idle_connections_and_no_others(tmp_path: Path) -> None:
+    settings = ("--keep-alive", "2", "--workers", "1")
+    with Server(tmp_path, command=(*GUNICORN, *settings)) as server:
+        # Increments with a head that is known, after an ordinary request on the same connection.
+        post = request(b"key=alive&value=1", token=None)
+        warm = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        with closing(warm):
+            warm.sendall(post)
+            assert warm.recv(65536).startswith(b"HTTP/1.1 200 ")
+        busy = HTTPConnection("127.0.0.1", server.port, timeout=30)
+        idle = HTTPConnection("127.0.0.1", server.port, timeout=30)
+        with closing(busy), closing(idle):
+            for client in (busy, idle):
+                client.request("GET", "/healthz")
+                assert client.getresponse().read()
+
+            def serve_busy() -> None:
+                busy.sock.sendall(post)
+                assert busy.sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+            def idle_has_ended() -> bool:
+                serve_busy()
+                return bool(select([idle.sock], [], [], 0.1)[0]) and idle.sock.recv(1) == b""
+
+            serve_busy()
+            wait_for(idle_has_ended, "the idle connection to be closed")
+            end = time.monotonic() + 2  # a wrong timer may fire a little later than a right one
+            while time.monotonic() < end:
+                serve_busy()
+                time.sleep(0.1)
+
+
+def test_nothing_counts_while_the_reply_before_a_close_waits_for_its_sync(tmp_path: Path) -> None:
+    ordinary = request(b"key=after&value=1", token=None)
+    closing_one = request(b"key=close&value=1", "Connection: close", token=None)
+    with Server(tmp_path, WEB_CONCURRENCY="1", JOURNAL_FSYNC="always") as server:
+        talk(server, [ordinary.replace(b"after", b"first"), closing_one])  # makes the head known
+        for _ in range(50):
+            with suppress(OSError):  # the server may be gone before the second piece comes
+                talk(server, [closing_one, ordinary])
+        server.stop()
+        assert server.totals() == {"first": 1, "close": 51}
