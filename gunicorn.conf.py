@@ -30,7 +30,6 @@ def on_starting(server):
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         probe.bind((_host, int(_port)))
-        probe.listen()
     except OSError as error:
         sys.exit(f"Cannot listen on {bind}: {error.strerror}. Set HOST and PORT to a free address.")
     finally:

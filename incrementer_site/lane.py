@@ -10,6 +10,7 @@ The parent's internals are used freely, so its version is pinned exactly in requ
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from email.utils import formatdate
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_header_parameters
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -98,6 +100,21 @@ def _serialize(response: HttpResponse, default_headers: _Headers, close: bool) -
     return b"".join([*lines, b"\r\n", response.content])
 
 
+class _FlowControl(FlowControl):
+    """Reads on only when all that was read is under way and its replies are taken.
+
+    uvicorn's own reads on with each reply, so that a client's pipeline could fill the memory.
+    """
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Collection[Any]) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        if not self._pipeline and not self.write_paused:
+            super().resume_reading()
+
+
 class IncrementProtocol(HttpToolsProtocol):
     """One connection. Class attributes are this worker's."""
 
@@ -151,6 +168,7 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _FlowControl(transport, self.pipeline)
         self.open.add(self)
         if len(self.open) > MAX_CONNECTIONS:
             self._closing = True
@@ -167,10 +185,10 @@ class IncrementProtocol(HttpToolsProtocol):
         if self._in_head or self._in_body:
             self._parse(data)
             return
-        self._since = self.now
         raw_head, _, body = data.partition(b"\r\n\r\n")
         head = self.heads.get(raw_head)
         if head and head.body_length == len(body) and not self.pipeline and self._cycle_is_over():
+            self._since = self.now
             self._answer(head, body)
             return
         answered = self.server_state.total_requests
@@ -219,8 +237,7 @@ class IncrementProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._since = self.now
-        if self._is_idle():
-            self.flow.resume_reading()
+        self.flow.resume_reading()
 
     def shutdown(self) -> None:
         if self._held:
@@ -231,6 +248,7 @@ class IncrementProtocol(HttpToolsProtocol):
     # Parser callbacks
 
     def on_message_begin(self) -> None:
+        self._since = self.now
         self._in_head = True
         self._head_size = 0
         self.url = b""

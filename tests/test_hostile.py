@@ -1,0 +1,216 @@
+"""Clients that mean harm: nothing hangs or grows, and nothing counts that was not asked for."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import StartServer
+from tests.impatient_gunicorn import CONNECTIONS, DEADLINE
+from tests.server import GUNICORN, JSON, Server, wait_for
+
+IMPATIENT = (*GUNICORN, "--config", "tests/impatient_gunicorn.py")
+MIB = 1024 * 1024
+
+# Requests that two servers in a row may read in two ways. What follows the first one's end as some
+# would see it, or stands in its body as others would, is an increment of `inner`.
+HEAD = b"POST /increment HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+INNER = HEAD + b"Content-Length: 17\r\n\r\nkey=inner&value=1"
+OUTER = b"key=outer&value=1"
+CHUNKED_OUTER = b"11\r\n" + OUTER + b"\r\n0\r\n\r\n"
+SMUGGLING = {
+    "Content-Length and Transfer-Encoding": HEAD
+    + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(CHUNKED_OUTER + INNER)
+    + CHUNKED_OUTER
+    + INNER,
+    "Transfer-Encoding and Content-Length": HEAD
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n"
+    + CHUNKED_OUTER
+    + INNER,
+    "two Content-Lengths": HEAD
+    + b"Content-Length: 17\r\nContent-Length: %d\r\n\r\n" % (17 + len(INNER))
+    + OUTER
+    + INNER,
+    "a list of Content-Lengths": HEAD + b"Content-Length: 17, 17\r\n\r\n" + OUTER + INNER,
+    "Content-Length with a sign": HEAD + b"Content-Length: +17\r\n\r\n" + OUTER + INNER,
+    "Content-Length in hexadecimal": HEAD + b"Content-Length: 0x11\r\n\r\n" + OUTER + INNER,
+    "a space before the colon": HEAD + b"Content-Length : 17\r\n\r\n" + OUTER + INNER,
+    "a line folded": HEAD + b"X: a\r\n Content-Length: 17\r\n\r\n" + OUTER + INNER,
+    "bare LF": HEAD.replace(b"\r\n", b"\n") + b"Content-Length: 17\n\n" + OUTER + INNER,
+    "bare CR": HEAD + b"X: a\rContent-Length: 17\r\n\r\n" + INNER,
+    "NUL in a header": HEAD + b"X: a\0b\r\nContent-Length: 17\r\n\r\n" + OUTER + INNER,
+    "chunked in disguise": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n" + CHUNKED_OUTER + INNER,
+    "a chunk's size that is none": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    + OUTER
+    + b"\r\n0\r\n\r\n"
+    + INNER,
+    "a chunk's size that is too large": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff1\r\n"
+    + OUTER
+    + b"\r\n0\r\n\r\n"
+    + INNER,
+    "a chunk longer than its size": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\n5\r\n"
+    + OUTER
+    + b"\r\n0\r\n\r\n"
+    + INNER,
+}
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Server]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
+    with Server(tmp_path, command=IMPATIENT) as server:
+        yield server
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=30)
+
+
+def _memory(server: Server) -> int:
+    """The largest worker's, in bytes."""
+    return max(int(psutil.Process(pid).memory_info().rss) for pid in server.workers())
+
+
+def _answers(connection: socket.socket) -> bytes:
+    """Return all that comes until the other side closes or falls silent."""
+    connection.settimeout(1)
+    received = b""
+    with suppress(OSError):
+        while more := connection.recv(65536):
+            received += more
+    return received
+
+
+def test_no_second_request_is_smuggled_in(shared_server: Server) -> None:
+    keys = {}
+    for number, (name, request) in enumerate(SMUGGLING.items()):
+        key = f"{number:05}"  # as long as the one it stands for
+        keys[key] = name
+        with closing(_connect(shared_server)) as connection:
+            connection.sendall(request.replace(b"key=inner", b"key=" + key.encode()))
+            assert b" 500 " not in _answers(connection), name
+    shared_server.manage("flushnumbers")
+    assert [keys[key] for key in shared_server.totals() if key in keys] == []
+
+
+def test_slow_senders_are_cut_off_and_others_are_served_meanwhile(impatient: Server) -> None:
+    with ExitStack() as stack:
+        slow = {stack.enter_context(closing(_connect(impatient))) for _ in range(1000)}
+        for connection in slow:
+            connection.setblocking(False)
+            connection.send(b"POST /increment HTTP/1.1\r\n")
+        begun = time.monotonic()
+        served = 0
+        while slow:
+            assert time.monotonic() < begun + 10 * DEADLINE, f"{len(slow)} are still open"
+            for connection in list(slow):
+                try:
+                    connection.send(b"X")  # a header's name that never ends
+                    if not connection.recv(1000):
+                        slow.discard(connection)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    slow.discard(connection)
+            impatient.increment("others")
+            served += 1
+    impatient.wait_for_totals({"others": served})
+
+
+def test_line_ends_between_requests_keep_no_connection_open(impatient: Server) -> None:
+    impatient.stop()
+    impatient.command += ["--keep-alive", "2"]
+    impatient.start()
+    with closing(_connect(impatient)) as connection:
+        connection.settimeout(0.1)
+
+        def is_closed() -> bool:
+            try:
+                connection.send(b"\r\n")
+                return connection.recv(1000) == b""
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        wait_for(is_closed, "the connection to be closed")
+
+
+@pytest.mark.parametrize("request_", [INNER, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_replies_that_nobody_reads_fill_no_memory(impatient: Server, request_: bytes) -> None:
+    before = _memory(impatient)
+    many = request_ * 1000
+    with closing(_connect(impatient)) as connection:
+        connection.settimeout(1)
+        with suppress(OSError):  # it takes no more, or is cut off
+            for _ in range(1000):
+                connection.sendall(many)
+        assert _memory(impatient) < before + 64 * MIB
+        assert impatient.request("GET", "/healthz").status == 200
+
+
+def test_a_body_without_end_fills_no_memory(impatient: Server) -> None:
+    before = _memory(impatient)
+    with closing(_connect(impatient)) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100000000000\r\n\r\n")
+        with suppress(OSError):
+            for _ in range(64):
+                connection.sendall(b"x" * MIB)
+        assert _memory(impatient) < before + 32 * MIB
+        connection.settimeout(10 * DEADLINE)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1000) == b""
+
+
+def test_connections_over_the_limit_are_refused_and_the_service_is_back_at_once(
+    impatient: Server,
+) -> None:
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(closing(_connect(impatient)))
+            for _ in range(2 * CONNECTIONS + 400)  # two workers
+        ]
+
+        def refusals() -> int:
+            refused = 0
+            for connection in connections:
+                connection.setblocking(False)
+                with suppress(BlockingIOError):
+                    refused += connection.recv(1000, socket.MSG_PEEK).startswith(b"HTTP/1.1 503")
+            return refused
+
+        wait_for(lambda: refusals() >= 400, "400 connections to be refused")
+    wait_for(lambda: _status(impatient) == 200, "the service to be back")
+
+
+def _status(server: Server) -> int:
+    with suppress(OSError):
+        return server.post("key=back&value=1").status
+    return 0
+
+
+def test_a_million_keys_are_held_and_not_one_more(start_server: StartServer) -> None:
+    server = start_server(WEB_CONCURRENCY="1", FLUSH_INTERVAL="3600")
+    for start in range(0, 1_000_000, 10_000):
+        batch = [{"key": f"user:{n}", "value": 1} for n in range(start, start + 10_000)]
+        assert server.post(json.dumps(batch).encode(), JSON).status == 200
+    refused = server.post("key=one too many&value=1")
+    assert (refused.status, refused.json()["limit"]) == (503, 1_000_000)
+    assert "retry-after" in refused.headers
+    server.increment("user:7")
+    assert _memory(server) < 400 * MIB
+    assert "1000001 increments" in server.manage("flushnumbers")
+    assert server.totals()["user:7"] == 2
