@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 from tests.conftest import StartServer
 from tests.server import JSON, Reply, wait_for
@@ -45,3 +47,22 @@ def test_without_a_journal_nothing_is_accepted(start_server: StartServer) -> Non
     server.journal_dir.unlink()
     server.increment("a", 5)
     server.wait_for_totals({"a": 5})
+
+
+def test_journal_stops_at_its_limit_and_goes_on_after_a_flush(start_server: StartServer) -> None:
+    server = start_server(MAX_JOURNAL_BYTES=str(1024**2), WEB_CONCURRENCY="1")
+    batch = json.dumps([{"key": "a", "value": 1}] * 5_000).encode()
+    accepted = 0
+    with closing(sqlite3.connect(server.database)) as database:
+        database.execute("BEGIN IMMEDIATE")  # no flush gets through
+        while (reply := server.post(batch, JSON)).status == 200:
+            accepted += 5_000
+            assert accepted < 100_000
+        assert_unavailable(reply)
+        assert "no flush has taken" in reply.json()["error"]
+        assert server.request("GET", "/readyz").status == 503
+        (journal,) = server.journal_dir.iterdir()
+        assert journal.stat().st_size < 1024**2 + 2 * len(batch)
+    wait_for(lambda: server.request("GET", "/readyz").status == 200, "the flush", server.log)
+    server.increment("a")
+    server.wait_for_totals({"a": accepted + 1})
