@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
@@ -18,8 +19,6 @@ logger = logging.getLogger(__name__)
 _ROTATION_SIZE = 64 * 1024 * 1024
 _STEP = 1000
 """Keys handled at a stretch: a tenth of a millisecond in which requests wait."""
-_UNKNOWN = -1
-"""A start that equals no position: what memory holds is not what the journal holds."""
 
 
 class BufferFull(Exception):
@@ -45,28 +44,23 @@ class Buffer:
     process that accepts it, so that a buffer made before a fork belongs to no one.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        max_pending_keys: int,
-        max_journal_bytes: int,
-        sync_always: bool = False,
-    ) -> None:
+    def __init__(self, folder: Path, *, max_pending_keys: int, max_journal_bytes: int) -> None:
         self._folder = folder
-        self._sync_always = sync_always
         self._max_pending_keys = max_pending_keys
         self._max_journal_bytes = max_journal_bytes
         self._lock = RLock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
         self.sync_failures = 0
         self._deltas: defaultdict[str, int] = defaultdict(int)
+        self._unwritten: list[tuple[bytes, str, int]] = []  # records, and what they add
+        self._unwritten_keys: set[str] = set()  # those that are not in _deltas yet
+        self._grouping = False
         self._start = 0
         self._room = max_pending_keys  # less the keys that a flush holds just now
         self.journal: Journal | None = None
 
     def add(self, key: str, value: int) -> None:
-        """Record one increment.
+        """Record one increment; within `group`, at its end.
 
         Raises:
             BufferFull: the key is new and there is no room for it.
@@ -74,14 +68,49 @@ class Buffer:
         """
         record = record_of_one(key, value)
         with self._lock:
+            if key not in self._deltas:
+                self._make_room({key})
+                self._unwritten_keys.add(key)
+            self._unwritten.append((record, key, value))
+            if not self._grouping:
+                self._write()
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Record what this thread adds in the meantime with one write to the journal, or nothing.
+
+        Other threads wait meanwhile.
+
+        Raises:
+            JournalUnwritable: the journal cannot take it, and not one of the increments counts.
+        """
+        with self._lock:
+            self._grouping = True
+            try:
+                yield
+            finally:
+                self._grouping = False
+                self._write()
+
+    def _write(self) -> None:
+        unwritten, self._unwritten = self._unwritten, []
+        self._unwritten_keys.clear()
+        if unwritten:
+            journal = self.journal or self._make_journal()
+            journal.append(b"".join([record for record, _, _ in unwritten]))
             deltas = self._deltas
-            if len(deltas) >= self._room and key not in deltas:
+            for _, key, value in unwritten:
+                deltas[key] += value
+
+    def _make_room(self, keys: Collection[str]) -> None:
+        """Raise BufferFull where there is no room for those of `keys` that are new."""
+        if len(self._deltas) + len(self._unwritten_keys) + len(keys) > self._room:
+            new = {key for key in keys if key not in self._deltas} - self._unwritten_keys
+            if new and len(self._deltas) + len(self._unwritten_keys) + len(new) > self._room:
                 raise BufferFull
-            (self.journal or self._make_journal()).append(record)
-            deltas[key] += value
 
     def add_batch(self, batch: Collection[Increment], body: bytes) -> None:
-        """Record all increments of a batch, or none; `body` is the JSON that it was read from.
+        """Record all increments of a batch at once; `body` is the JSON that it was read from.
 
         Raises:
             BufferFull: there is no room for all its new keys.
@@ -90,10 +119,8 @@ class Buffer:
         record = record_of_batch(body)
         with self._lock:
             deltas = self._deltas
-            if len(deltas) + len(batch) > self._room:
-                new = {increment.key for increment in batch if increment.key not in deltas}
-                if new and len(deltas) + len(new) > self._room:
-                    raise BufferFull
+            if len(deltas) + len(self._unwritten_keys) + len(batch) > self._room:
+                self._make_room({increment.key for increment in batch})
             (self.journal or self._make_journal()).append(record)
             for increment in batch:
                 deltas[increment.key] += increment.value
@@ -146,15 +173,15 @@ class Buffer:
             with self._lock:
                 journal = self.journal
                 assert journal is not None, "there is nothing to take before the first increment"
-                if fresh and self._sync_always:
-                    self._sync(journal)
                 pending = Pending(journal, self._deltas, self._start, journal.end, bool(fresh))
                 self._deltas = defaultdict(int)
                 self._room = self._max_pending_keys - len(pending.deltas)
                 self._start = pending.end
                 if fresh:
                     self.journal, self._start = fresh, 0
-                return pending
+            if fresh:
+                self._sync(journal)  # nobody else will any more
+            return pending
 
     def _successor(self) -> Journal | None:
         journal = self.journal
@@ -174,8 +201,7 @@ class Buffer:
             return
         with self._lock:
             recent, self._deltas = self._deltas, pending.deltas
-            # A sync that failed meanwhile has spoilt what memory holds: then nor does this serve.
-            self._start = pending.start if self._start == pending.end else _UNKNOWN
+            self._start = pending.start
             self._room = self._max_pending_keys - len(recent)
         while recent:
             with self._lock:
@@ -217,8 +243,6 @@ class Buffer:
             with self._lock:
                 journal.broken = True
                 self.sync_failures += 1
-                if self._sync_always:
-                    self._take_back(journal)
             logger.error(
                 "Cannot force %s to disk: %s. Increments get 503 until a new journal is made.",
                 journal.path,
@@ -226,20 +250,6 @@ class Buffer:
             )
         else:
             journal.synced = end
-
-    def _take_back(self, journal: Journal) -> None:
-        """Undo what was recorded after the last good sync: none of it has been acknowledged."""
-        self._deltas.clear()
-        self._start = _UNKNOWN
-        try:
-            journal.truncate(journal.synced)
-        except OSError as error:
-            logger.error(
-                "Cannot take back what %s could not force to disk: %s. Increments that got 503 may"
-                " count all the same.",
-                journal.path,
-                error.strerror,
-            )
 
     def close(self) -> None:
         """Let go of the journal: what is left in it is anyone's to recover."""

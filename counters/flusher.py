@@ -29,11 +29,10 @@ class Flusher:
         last_error: what the last one that failed said; empty while flushes succeed.
     """
 
-    def __init__(self, buffer: Buffer, folder: Path, interval: float, sync_always: bool) -> None:
+    def __init__(self, buffer: Buffer, folder: Path, interval: float) -> None:
         self._buffer = buffer
         self._folder = folder
         self._interval = interval
-        self._sync_always = sync_always
         self._known_bad: set[Path] = set()
         self._one_at_a_time = Lock()
         self._stopping = Event()
@@ -100,19 +99,16 @@ class Flusher:
 
     def _add(self, pending: Pending, position: int) -> None:
         journal = pending.journal
-        if self._sync_always:
-            self._buffer.sync()  # the totals must not run ahead of what is acknowledged
-        end = min(pending.end, journal.end)  # less what a failed sync has taken back
-        if position >= end:
+        if position >= pending.end:
             return
-        if position == pending.start and end == pending.end:
+        if position == pending.start:
             totals.add_to_totals(pending.deltas)
         else:  # someone else has flushed or reset, or the database has been replaced
-            tail = read_tail(journal.path, position, end)
+            tail = read_tail(journal.path, position, pending.end)
             totals.add_to_totals(tail.deltas)
             if tail.rest:
                 set_aside(journal.path, tail)
-        totals.move_position(journal.name, end)
+        totals.move_position(journal.name, pending.end)
 
     def _recover(self) -> None:
         increments = recover_journals(self._folder, self._known_bad)

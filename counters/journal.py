@@ -31,8 +31,8 @@ SUFFIX = ".journal"
 DONE_SUFFIX = ".done"
 
 _frame = Struct("<II")
-_value = Struct("<q")
-ONE, BATCH = b"\1", b"\2"
+_one = Struct("<Bq")
+ONE, BATCH = 1, 2
 _READ_SIZE = 1024 * 1024
 
 
@@ -46,13 +46,14 @@ class JournalUnreadable(ValueError):
 
 def record_of_one(key: str, value: int) -> bytes:
     """Return the record of one increment."""
-    payload = ONE + _value.pack(value) + key.encode()
+    payload = _one.pack(ONE, value) + key.encode()
     return _frame.pack(len(payload), crc32(payload)) + payload
 
 
 def record_of_batch(body: bytes) -> bytes:
     """Return the record of a JSON list of increments."""
-    return _frame.pack(len(body) + 1, crc32(body, crc32(BATCH))) + BATCH + body
+    payload = b"%c%b" % (BATCH, body)
+    return _frame.pack(len(payload), crc32(payload)) + payload
 
 
 class Journal:
@@ -136,15 +137,6 @@ class Journal:
         """
         os.fdatasync(self.fd)
 
-    def truncate(self, end: int) -> None:
-        """Take back every record after `end`.
-
-        Raises:
-            OSError: the records may still be there.
-        """
-        os.ftruncate(self.fd, end)
-        self.end = end
-
     def close(self) -> None:
         """Let go of the file, and so of its lock: from now on anyone may recover it."""
         os.close(self.fd)
@@ -219,8 +211,8 @@ def _payloads(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _add(tail: Tail, payload: bytes) -> None:
-    if payload[:1] == ONE:
-        tail.deltas[payload[9:].decode()] += _value.unpack_from(payload, 1)[0]
+    if payload[0] == ONE:
+        tail.deltas[payload[_one.size :].decode()] += _one.unpack_from(payload)[1]
         tail.increments += 1
         return
     batch = parse_batch(payload[1:])

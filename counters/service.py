@@ -21,12 +21,9 @@ class Service:
             settings.journal_dir,
             max_pending_keys=settings.max_pending_keys,
             max_journal_bytes=settings.max_journal_bytes,
-            sync_always=self.sync_always,
         )
         self.syncer = Syncer(self.buffer, settings.journal_fsync)
-        self.flusher = Flusher(
-            self.buffer, settings.journal_dir, settings.flush_interval, self.sync_always
-        )
+        self.flusher = Flusher(self.buffer, settings.journal_dir, settings.flush_interval)
 
     def start(self) -> None:
         self.syncer.start()

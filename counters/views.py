@@ -93,7 +93,7 @@ def increment(request: HttpRequest) -> HttpResponse:
         limit = settings.max_pending_keys
         return unavailable({"error": f"{limit} keys wait to be flushed", "limit": limit})
     except JournalUnwritable as error:
-        return unavailable({"error": f"the journal cannot be written: {error}"})
+        return journal_unwritable(error)
     return Recorded()
 
 
@@ -120,8 +120,14 @@ def body_too_large() -> HttpResponse:
     )
 
 
+def journal_unwritable(error: JournalUnwritable) -> HttpResponse:
+    return unavailable({"error": f"the journal cannot be written: {error}"})
+
+
 def sync_failed() -> HttpResponse:
-    return unavailable({"error": "the journal could not be forced to disk"})
+    """Return a 500: what the disk holds after a failed sync is not known."""
+    error = "the journal could not be forced to disk: it is not known whether this counts"
+    return reply(500, {"error": error})
 
 
 def unavailable(detail: dict[str, Any]) -> HttpResponse:

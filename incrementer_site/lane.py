@@ -1,8 +1,9 @@
 """The increment lane: `POST /increment` answered straight from the HTTP parser's callbacks.
 
 An ordinary request becomes an ASGI scope, a task, and a trip through Django. An increment needs
-none of that: its body goes to the view as soon as the parser has seen its end, and the reply is one
-write. Whatever is not a plain `POST /increment` goes the ordinary way, through the parent class.
+none of that. Those that arrive in one turn of the event loop go to the view one after the other at
+its end, are written to the journal together, and only then get their replies. Whatever is not a
+plain `POST /increment` goes the ordinary way, through the parent class.
 
 The parent's internals are used freely, so its version is pinned exactly in requirements.txt.
 """
@@ -10,12 +11,13 @@ The parent's internals are used freely, so its version is pinned exactly in requ
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_header_parameters
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -27,8 +29,11 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from counters import views
 from counters.config import config
+from counters.journal import JournalUnwritable
 from counters.middleware import INCREMENT_PATH
 from counters.service import service
+
+logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request line and headers."""
@@ -43,8 +48,8 @@ _KNOWN_HEAD_BYTES = 1024
 
 _PATH = INCREMENT_PATH.encode()
 _Headers = list[tuple[bytes, bytes]]
-_Held = tuple["IncrementProtocol", HttpResponse, bool, int]
-"""A connection, its reply, whether to close then, and the sync failures before the request."""
+_Request = tuple["IncrementProtocol", "_Head", bytes]
+"""A connection, and the head and body of an increment that it sent."""
 
 
 class _Head(NamedTuple):
@@ -63,16 +68,12 @@ class LaneRequest(HttpRequest):
     method = "POST"
     path = path_info = INCREMENT_PATH
 
-    def __init__(self, head: _Head, body: bytes | bytearray | None) -> None:
-        self.content_type = head.content_type
-        self._lane_headers = head.headers
-        self._lane_body = body
+    body = b""  # an attribute, where Django's own is a property that reads
 
-    @property
-    def body(self) -> bytes:
-        if self._lane_body is None:
-            raise RequestDataTooBig
-        return bytes(self._lane_body)
+    def __init__(self, head: _Head, body: bytes) -> None:
+        self.content_type = head.content_type
+        self.body = body
+        self._lane_headers = head.headers
 
     @cached_property
     def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802
@@ -100,6 +101,20 @@ def _serialize(response: HttpResponse, default_headers: _Headers, close: bool) -
     return b"".join([*lines, b"\r\n", response.content])
 
 
+def _response(head: _Head, body: bytes) -> HttpResponse:
+    try:
+        return views.increment(LaneRequest(head, body))
+    except Exception:  # one request's trouble is not that of the others in its turn
+        logger.exception("POST %s failed.", INCREMENT_PATH)
+        return views.reply(500, {"error": "the server failed; its log says how"})
+
+
+def _in_place_of_recorded(
+    failure: HttpResponse, responses: list[HttpResponse]
+) -> list[HttpResponse]:
+    return [failure if each.__class__ is views.Recorded else each for each in responses]
+
+
 class _FlowControl(FlowControl):
     """Reads on only when all that was read is under way and its replies are taken.
 
@@ -115,51 +130,62 @@ class _FlowControl(FlowControl):
             super().resume_reading()
 
 
+@dataclass(slots=True)
+class _Second:
+    """What changes from one second to the next.
+
+    It is no class attribute of the protocol: setting one of those makes Python forget what it knows
+    of the class, and for good once that has happened a thousand times (3.13 and later).
+    """
+
+    now: int = 0
+    """Seconds since the worker started, as `IncrementProtocol.tick` counts them."""
+    recorded: bytes = _serialize(views.Recorded(), [], close=False)
+    """The reply to an increment, with the current Date."""
+
+
 class IncrementProtocol(HttpToolsProtocol):
     """One connection. Class attributes are this worker's."""
 
-    now: ClassVar[int] = 0
-    """Seconds since the worker started, as `tick` counts them."""
+    second: ClassVar[_Second] = _Second()
     open: ClassVar[set[IncrementProtocol]] = set()
-    recorded: ClassVar[bytes] = _serialize(views.Recorded(), [], close=False)
-    """The reply to an increment, with the current Date."""
     heads: ClassVar[dict[bytes, _Head]] = {}
     """What the parser made of heads that came before: the same bytes mean the same again."""
-    held: ClassVar[list[_Held]] = []
-    """Replies that wait for the next sync."""
+    requests: ClassVar[list[_Request]] = []
+    """Increments that have arrived in this turn of the event loop."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._max_body = config().max_body_bytes
-        self._since = IncrementProtocol.now
-        self._in_head = self._in_body = False
+        self._since = self.second.now
+        self._in_head = self._in_message = False
         self._head_size = 0
         self._lane = False
         self._content_type = b""
         self._unusual = False
-        self._body: bytes | bytearray | None = b""
-        self._held = 0
+        self._body: bytes | bytearray = b""
+        self._unanswered = 0
         self._closing = False
 
     @classmethod
     def tick(cls) -> None:
         """Close the connections that have been too slow, and renew the Date; once a second."""
-        cls.now += 1
+        cls.second.now += 1
         for connection in list(cls.open):
             connection._close_if_too_slow()
         date = formatdate(usegmt=True).encode()
-        cls.recorded = _serialize(views.Recorded(), [(b"date", date)], close=False)
+        cls.second.recorded = _serialize(views.Recorded(), [(b"date", date)], close=False)
 
     def _close_if_too_slow(self) -> None:
-        waited = self.now - self._since
-        if self._in_head or self._in_body or self.flow.write_paused:
+        waited = self.second.now - self._since
+        if self._in_message or self.flow.write_paused:
             if waited > REQUEST_DEADLINE:
                 self.transport.abort()
         elif waited > self.config.timeout_keep_alive and self._is_idle():
             self.transport.close()
 
     def _is_idle(self) -> bool:
-        return not self._held and self._cycle_is_over()
+        return not self._unanswered and self._cycle_is_over()
 
     def _cycle_is_over(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -182,18 +208,18 @@ class IncrementProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        if self._in_head or self._in_body:
+        if self._in_message:
             self._parse(data)
             return
         raw_head, _, body = data.partition(b"\r\n\r\n")
         head = self.heads.get(raw_head)
         if head and head.body_length == len(body) and not self.pipeline and self._cycle_is_over():
-            self._since = self.now
-            self._answer(head, body)
+            self._since = self.second.now
+            self._enqueue(head, body)
             return
-        answered = self.server_state.total_requests
+        before = len(self.requests)
         self._parse(data)
-        if self.server_state.total_requests == answered + 1 and self._body == body:
+        if len(self.requests) == before + 1 and self._body == body:
             self._remember(raw_head)
 
     def _remember(self, raw_head: bytes) -> None:
@@ -226,7 +252,7 @@ class IncrementProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def on_response_complete(self) -> None:
-        self._since = self.now
+        self._since = self.second.now
         super().on_response_complete()
         self._unset_keepalive_if_required()  # `tick` sees to it
 
@@ -236,11 +262,11 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._since = self.now
+        self._since = self.second.now
         self.flow.resume_reading()
 
     def shutdown(self) -> None:
-        if self._held:
+        if self._unanswered:
             self._closing = True
         else:
             super().shutdown()
@@ -248,8 +274,8 @@ class IncrementProtocol(HttpToolsProtocol):
     # Parser callbacks
 
     def on_message_begin(self) -> None:
-        self._since = self.now
-        self._in_head = True
+        self._since = self.second.now
+        self._in_head = self._in_message = True
         self._head_size = 0
         self.url = b""
         self.headers = []
@@ -267,7 +293,6 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._in_body = True
         self._lane = (
             not self._unusual
             and (self.url == _PATH or self.url.startswith(_PATH + b"?"))
@@ -292,78 +317,91 @@ class IncrementProtocol(HttpToolsProtocol):
         if not self._lane:
             super().on_body(body)
             return
-        if self._body is None:
-            return
         if not self._body:
             self._body = body
-        else:
+        elif len(self._body) <= self._max_body:  # the view sees that it is too long; drop the rest
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
-        if len(self._body) > self._max_body:
-            self._body = None  # the view is told so once the rest has arrived, unread
 
     def on_message_complete(self) -> None:
-        self._in_body = False
+        self._in_message = False
         if not self._lane:
             super().on_message_complete()
             return
         self._head = _Head(
             headers=self.headers,
             content_type=_content_type(self._content_type),
-            body_length=len(self._body or b""),
+            body_length=len(self._body),
             close=not self.parser.should_keep_alive(),
         )
-        self._answer(self._head, self._body)
+        self._enqueue(self._head, bytes(self._body))
 
-    def _answer(self, head: _Head, body: bytes | bytearray | None) -> None:
-        self.server_state.total_requests += 1
-        self._closing = head.close  # while that reply is held, more may arrive: it is not for us
+    # All increments of one turn of the event loop, together
+
+    def _enqueue(self, head: _Head, body: bytes) -> None:
+        self._closing = head.close  # more may arrive before the reply: it is not for us
+        self._unanswered += 1
+        if not self.requests:
+            self.loop.call_soon(self._answer_all, self.loop)
+        self.requests.append((self, head, body))
+
+    @classmethod
+    def _answer_all(cls, loop: asyncio.AbstractEventLoop) -> None:
+        requests = cls.requests.copy()
+        cls.requests.clear()
         running = service()
         failures = running.buffer.sync_failures
-        response = views.increment(LaneRequest(head, body))
-        if running.sync_always and (self._held or response.__class__ is views.Recorded):
-            self._hold(response, head.close, failures)
+        responses: list[HttpResponse] = []
+        try:
+            with running.buffer.group():
+                for _, head, body in requests:
+                    responses.append(_response(head, body))
+        except JournalUnwritable as error:
+            responses = _in_place_of_recorded(views.journal_unwritable(error), responses)
+        if running.sync_always:
+            running.syncer.call_after_sync(
+                lambda: loop.call_soon_threadsafe(
+                    cls._reply_after_sync, requests, responses, failures
+                )
+            )
         else:
-            self._write(response, head.close)
+            cls._reply_to_all(requests, responses)
+
+    @classmethod
+    def _reply_after_sync(
+        cls, requests: list[_Request], responses: list[HttpResponse], failures_before: int
+    ) -> None:
+        if service().buffer.sync_failures != failures_before:
+            responses = _in_place_of_recorded(views.sync_failed(), responses)
+        cls._reply_to_all(requests, responses)
+
+    @classmethod
+    def _reply_to_all(cls, requests: list[_Request], responses: list[HttpResponse]) -> None:
+        for (connection, head, _), response in zip(requests, responses, strict=True):
+            connection._reply(response, head.close)
+
+    def _reply(self, response: HttpResponse, close: bool) -> None:
+        self.server_state.total_requests += 1
+        self._unanswered -= 1
+        self._since = self.second.now
+        if self.transport.is_closing():
+            return
+        last = self._closing and not self._unanswered
+        self._write(response, close or last)
+        if self.pipeline and not self._unanswered:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def _write(self, response: HttpResponse, close: bool) -> None:
         if response.__class__ is views.Recorded and not close:
-            self.transport.write(self.recorded)
+            self.transport.write(self.second.recorded)
             return
         self.transport.write(_serialize(response, self.server_state.default_headers, close))
         if close:
             self.transport.close()
 
-    # JOURNAL_FSYNC=always: replies wait for a sync, all of one turn of the event loop together.
-
-    def _hold(self, response: HttpResponse, close: bool, failures: int) -> None:
-        if not self.held:
-            self.loop.call_soon(self._release_after_sync, self.loop)
-        self._held += 1
-        self.held.append((self, response, close, failures))
-
-    @classmethod
-    def _release_after_sync(cls, loop: asyncio.AbstractEventLoop) -> None:
-        held, cls.held = cls.held, []
-        service().syncer.call_after_sync(lambda: loop.call_soon_threadsafe(cls._release, held))
-
-    @classmethod
-    def _release(cls, held: list[_Held]) -> None:
-        failures = service().buffer.sync_failures
-        for connection, response, close, failures_before in held:
-            if response.__class__ is views.Recorded and failures != failures_before:
-                response = views.sync_failed()
-            connection._held -= 1
-            connection._since = cls.now
-            if not connection.transport.is_closing():
-                last = connection._closing and not connection._held
-                connection._write(response, close or last)
-                if connection.pipeline and not connection._held:
-                    connection._start_asgi_task(*connection.pipeline.pop())
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._held:  # its reply has to come after those
+        if self._unanswered:  # its reply has to come after those
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))
         else:

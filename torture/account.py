@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_NO_ANSWER, _FAILED = 0, 500
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -33,6 +35,7 @@ class Verdict:
     acknowledged: int
     """Increments answered with 200."""
     unanswered: int
+    """Increments that the client does not know of: no answer, or a 500."""
     refused: int
     lost: int
     """Increments that had to count and did not."""
@@ -57,8 +60,8 @@ def account(
     """Hold the totals against the requests, key by key.
 
     An increment has to count if it was acknowledged, no later than `durable_until`, and was sent
-    after the reset. It may count if it was acknowledged or never answered, and not before the
-    reset began. Nothing else may count.
+    after the reset. It may count if it was acknowledged, and not before the reset began, or if its
+    client does not know. Nothing else may count.
     """
     must: defaultdict[str, int] = defaultdict(int)
     may: defaultdict[str, int] = defaultdict(int)
@@ -67,7 +70,8 @@ def account(
         told[request.status] += len(request.increments)
         acknowledged = request.status == 200
         has_to = acknowledged and request.sent > reset.ended and request.answered <= durable_until
-        can = not request.status or (acknowledged and request.answered >= reset.began)
+        unknown = request.status in (_NO_ANSWER, _FAILED)
+        can = unknown or (acknowledged and request.answered >= reset.began)
         for key, value in request.increments:
             must[key] += abs(value) * has_to
             may[key] += abs(value) * can
@@ -76,6 +80,6 @@ def account(
         total = -totals.get(key, 0) if key.startswith("-") else totals.get(key, 0)
         lost += max(0, must[key] - total)
         double += max(0, total - may[key])
-    unanswered = told.pop(0, 0)
+    unanswered = told.pop(_NO_ANSWER, 0) + told.pop(_FAILED, 0)
     acknowledged_increments = told.pop(200, 0)
     return Verdict(acknowledged_increments, unanswered, told.total(), lost, double)
