@@ -1,4 +1,7 @@
-"""What `django-admin startproject` gives, on the SQLite file that `NAIVE_DATABASE` names."""
+"""What `django-admin startproject` gives, on the SQLite file that `NAIVE_DATABASE` names.
+
+Where `NAIVE_INIT_COMMAND` has PRAGMAs, each connection begins with them.
+"""
 
 import os
 
@@ -26,11 +29,9 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ["NAIVE_DATABASE"],
-        # Kinder than the default, with which it would mostly answer "database is locked".
         "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+            "timeout": 60,  # with the default of 5 some requests fail: "database is locked"
+            "init_command": os.environ.get("NAIVE_INIT_COMMAND", ""),
         },
     }
 }
