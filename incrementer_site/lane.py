@@ -140,8 +140,8 @@ class _Second:
 
     now: int = 0
     """Seconds since the worker started, as `IncrementProtocol.tick` counts them."""
-    recorded: bytes = _serialize(views.Recorded(), [], close=False)
-    """The reply to an increment, with the current Date."""
+    recorded: tuple[bytes, bytes] = (b"", b"")
+    """The reply to an increment, with the current Date, and the same before a close."""
 
 
 class IncrementProtocol(HttpToolsProtocol):
@@ -173,8 +173,9 @@ class IncrementProtocol(HttpToolsProtocol):
         cls.second.now += 1
         for connection in list(cls.open):
             connection._close_if_too_slow()
-        date = formatdate(usegmt=True).encode()
-        cls.second.recorded = _serialize(views.Recorded(), [(b"date", date)], close=False)
+        headers = [(b"date", formatdate(usegmt=True).encode())]
+        reply = views.Recorded()
+        cls.second.recorded = _serialize(reply, headers, False), _serialize(reply, headers, True)
 
     def _close_if_too_slow(self) -> None:
         waited = self.second.now - self._since
@@ -393,10 +394,10 @@ class IncrementProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
 
     def _write(self, response: HttpResponse, close: bool) -> None:
-        if response.__class__ is views.Recorded and not close:
-            self.transport.write(self.second.recorded)
-            return
-        self.transport.write(_serialize(response, self.server_state.default_headers, close))
+        if response.__class__ is views.Recorded:
+            self.transport.write(self.second.recorded[close])
+        else:
+            self.transport.write(_serialize(response, self.server_state.default_headers, close))
         if close:
             self.transport.close()
 

@@ -68,7 +68,12 @@ def lay_siege(urls: Path, users: int, seconds: int, log: Path) -> str:
     command = ["siege", "-R", str(rc), "-f", str(urls), "-c", str(users), "-i", "-t", f"{seconds}S"]
     print("$", *command, flush=True)
     with log.open("w") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True)
+        try:
+            done = subprocess.run(
+                command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=seconds + 60
+            )
+        except subprocess.TimeoutExpired:
+            sys.exit(f"siege was to end after {seconds} s and has not.")
     if done.returncode:
         sys.exit(f"siege failed:\n{done.stderr}")
     return done.stderr
