@@ -75,6 +75,7 @@ def siege(port: int, seconds: int, folder: Path) -> Siege:
     urls = folder / "urls.txt"
     address = f"http://127.0.0.1:{port}/increment"
     urls.write_text("".join(f"{address} POST key=k{i}&value=1\n" for i in range(1000)))
+    command: list[str | Path]
     command = ["siege", "-R", settings, "-q", "-b", "-i", "-c200", f"-t{seconds}S", "-f", urls]
     try:
         output = _output(command, seconds + 20)

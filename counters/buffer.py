@@ -124,6 +124,7 @@ class Buffer:
             (self.journal or self._make_journal()).append(record)
             for increment in batch:
                 deltas[increment.key] += increment.value
+            self._unwritten_keys = {key for key in self._unwritten_keys if key not in deltas}
 
     def _make_journal(self) -> Journal:
         self.journal = Journal(self._folder, limit=self._max_journal_bytes)

@@ -7,7 +7,8 @@ import sqlite3
 from contextlib import closing
 
 from tests.conftest import StartServer
-from tests.server import JSON, Reply, wait_for
+from tests.server import JSON, Reply, Server, wait_for
+from tests.test_conformance import answers, request, talk
 from tests.test_server import NEVER
 
 
@@ -28,6 +29,42 @@ def test_new_keys_over_the_limit_get_503_and_old_ones_count(start_server: StartS
     server.increment("c")
     server.stop()
     assert server.totals() == {"a": 2, "b": 2, "c": 2}
+
+
+def statuses_of_one_turn(server: Server, *requests: bytes) -> list[int]:
+    """Send all at once, the last with `Connection: close`, and return the replies' statuses."""
+    return [status for status, _, _ in answers(talk(server, [b"".join(requests)]))]
+
+
+def test_requests_of_one_turn_share_the_room(start_server: StartServer) -> None:
+    server = start_server(MAX_PENDING_KEYS="3", FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
+    batch = json.dumps([{"key": key, "value": 1} for key in "ab"]).encode()
+    statuses = statuses_of_one_turn(
+        server,
+        request(b"key=a&value=1"),
+        request(batch, content_type=JSON),
+        request(b"key=c&value=1"),
+        request(b"key=d&value=1"),
+        request(b"key=a&value=1", "Connection: close"),
+    )
+    assert statuses == [200, 200, 200, 503, 200]
+    server.stop()
+    assert server.totals() == {"a": 3, "b": 1, "c": 1}
+
+
+def test_of_a_turn_that_the_disk_refuses_nothing_counts(start_server: StartServer) -> None:
+    server = start_server(WEB_CONCURRENCY="1")
+    turn = [
+        request(b"key=a&value=1"),
+        request(b"key=a&value=x"),
+        request(b"key=b&value=1", "Connection: close"),
+    ]
+    server.journal_dir.rmdir()
+    server.journal_dir.write_text("in the way")
+    assert statuses_of_one_turn(server, *turn) == [503, 400, 503]
+    server.journal_dir.unlink()
+    assert statuses_of_one_turn(server, *turn) == [200, 400, 200]
+    server.wait_for_totals({"a": 1, "b": 1})
 
 
 def test_a_flush_makes_room(start_server: StartServer) -> None:
