@@ -36,7 +36,7 @@ from counters.service import service
 logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Longest request line and headers."""
+"""Longest request line and headers, not counting the read that they begin in."""
 MAX_CONNECTIONS = 4096
 """Connections that one worker holds at the most."""
 REQUEST_DEADLINE = 20
@@ -230,8 +230,10 @@ class IncrementProtocol(HttpToolsProtocol):
             self.heads[raw_head] = self._head
 
     def _parse(self, data: bytes) -> None:
+        headers = self.headers
         super().data_received(data)
-        if self._in_head:
+        # The read that a head begins in does not count: most of it may be requests before this one.
+        if self._in_head and self.headers is headers:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD_BYTES:
                 detail = {

@@ -1,0 +1,122 @@
+"""Limits on clients hold in the increment lane as they do outside it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from select import select
+
+import psutil
+import pytest
+
+from tests.server import FORM, GUNICORN, Server, wait_for
+
+IMPATIENT = (*GUNICORN, "--config", "tests/impatient_gunicorn.py")
+MIB = 1024 * 1024
+HANG = 30
+"""Seconds after which a test gives up."""
+
+LANE = f"POST /increment HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One worker with little patience."""
+    folder = tmp_path_factory.mktemp("impatient")
+    with Server(folder, command=IMPATIENT, WEB_CONCURRENCY="1", MAX_BODY_BYTES="65536") as server:
+        yield server
+
+
+def increment(head: bytes, key: str, close: bool = False) -> bytes:
+    body = b"key=%s&value=1" % key.encode()
+    return b"%s%sContent-Length: %d\r\n\r\n%s" % (
+        head,
+        b"Connection: close\r\n" if close else b"",
+        len(body),
+        body,
+    )
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=HANG)
+
+
+def memory(server: Server) -> int:
+    """The worker's, in bytes."""
+    return max(int(psutil.Process(pid).memory_info().rss) for pid in server.workers())
+
+
+# Replies
+
+LONG_PATH = b"/" + b"x" * 30_000  # it comes back in the reply
+MANY_REQUESTS = pytest.mark.parametrize(
+    ("request_", "times"),
+    [
+        (increment(LANE, "lane"), 150_000),
+        (b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % LONG_PATH, 1_000),
+    ],
+    ids=["lane", "ordinary"],
+)
+
+
+def send_until_it_takes_no_more(connection: socket.socket, data: bytes) -> int:
+    """Send as much as the server takes while its replies are not read; return how much."""
+    connection.setblocking(False)
+    sent = 0
+    while sent < len(data) and select([], [connection], [], 1)[1]:
+        sent += connection.send(data[sent : sent + MIB])
+    return sent
+
+
+@MANY_REQUESTS
+def test_a_client_that_reads_no_replies_is_read_no_further_and_cut_off(
+    impatient: Server, request_: bytes, times: int
+) -> None:
+    before = memory(impatient)
+    data = request_ * times
+    with closing(connect(impatient)) as connection:
+        assert send_until_it_takes_no_more(connection, data) < len(data)
+        assert memory(impatient) < before + 32 * MIB
+        impatient.increment("others")
+        wait_for(
+            lambda: connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0,
+            "the connection to be cut off",
+        )
+
+
+@MANY_REQUESTS
+def test_a_client_that_reads_its_replies_late_gets_them_all(
+    impatient: Server, request_: bytes, times: int
+) -> None:
+    data = request_ * times + increment(LANE, "last", close=True)
+    with closing(connect(impatient)) as connection:
+        sent = send_until_it_takes_no_more(connection, data)
+        assert sent < len(data)
+        received = bytearray()
+        end = time.monotonic() + HANG
+        while time.monotonic() < end:
+            readable, writable, _ = select([connection], [connection][: sent < len(data)], [], HANG)
+            if writable:
+                sent += connection.send(data[sent : sent + MIB])
+            if readable:
+                more = connection.recv(MIB)
+                if not more:
+                    break
+                received += more
+        assert received.count(b"HTTP/1.1 ") == times + 1
+        assert received.endswith(b'{"ok":true}\n')
+
+
+# Requests
+
+
+def test_a_head_has_a_limit(impatient: Server) -> None:
+    with closing(connect(impatient)) as connection:
+        connection.sendall(LANE)
+        with suppress(OSError):  # it is refused before all is sent
+            for _ in range(1000):
+                connection.sendall(b"X: " + b"x" * 1020 + b"\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
+    impatient.increment("others")
