@@ -40,6 +40,8 @@ def _bounded(receive: Any) -> Any:
     async def bounded() -> Any:
         nonlocal left
         message = await receive()
+        while message["type"] == "http.request" and left == 0:
+            message = await receive()  # Django has its end, and expects no more of it
         if message["type"] == "http.request":
             body = message.get("body", b"")[:left]
             left -= len(body)

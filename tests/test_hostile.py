@@ -149,19 +149,6 @@ def test_line_ends_between_requests_keep_no_connection_open(impatient: Server) -
         wait_for(is_closed, "the connection to be closed")
 
 
-def test_a_body_without_end_fills_no_memory(impatient: Server) -> None:
-    before = _memory(impatient)
-    with closing(_connect(impatient)) as connection:
-        connection.sendall(HEAD + b"Content-Length: 100000000000\r\n\r\n")
-        with suppress(OSError):
-            for _ in range(64):
-                connection.sendall(b"x" * MIB)
-        assert _memory(impatient) < before + 32 * MIB
-        connection.settimeout(10 * DEADLINE)
-        with suppress(ConnectionResetError):
-            assert connection.recv(1000) == b""
-
-
 def test_connections_over_the_limit_are_refused_and_the_service_is_back_at_once(
     impatient: Server,
 ) -> None:

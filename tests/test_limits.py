@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from select import select
 
 import psutil
@@ -18,7 +18,11 @@ MIB = 1024 * 1024
 HANG = 30
 """Seconds after which a test gives up."""
 
+# An increment, and the same with a header that the lane leaves to the ordinary way.
 LANE = f"POST /increment HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n".encode()
+ORDINARY = LANE + b"Upgrade: none\r\n"
+EACH_WAY = pytest.mark.parametrize("head", [LANE, ORDINARY], ids=["lane", "ordinary"])
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +33,48 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+def framed(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def chunked(body: bytes) -> bytes:
+    return CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
 def increment(head: bytes, key: str, close: bool = False) -> bytes:
     body = b"key=%s&value=1" % key.encode()
-    return b"%s%sContent-Length: %d\r\n\r\n%s" % (
-        head,
-        b"Connection: close\r\n" if close else b"",
-        len(body),
-        body,
-    )
+    return head + (b"Connection: close\r\n" if close else b"") + framed(body)
 
 
 def connect(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=HANG)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the server has closed it; what came before is thrown away."""
+    try:
+        while select([connection], [], [], 0)[0]:
+            if not connection.recv(65536):
+                return True
+    except ConnectionResetError:
+        return True
+    return False
+
+
+def reply_of(connection: socket.socket) -> bytes:
+    """Return all that comes until the server closes.
+
+    Raises:
+        ConnectionResetError: it did so in a way that may cost the client the reply.
+    """
+    received = b""
+    while more := connection.recv(65536):
+        received += more
+    return received
+
+
+def statuses(replies: bytes) -> list[int]:
+    return [int(reply.split()[0]) for reply in replies.split(b"HTTP/1.1 ")[1:]]
 
 
 def memory(server: Server) -> int:
@@ -120,3 +154,33 @@ def test_a_head_has_a_limit(impatient: Server) -> None:
                 connection.sendall(b"X: " + b"x" * 1020 + b"\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
     impatient.increment("others")
+
+
+def test_a_body_without_end_fills_no_memory(impatient: Server) -> None:
+    before = memory(impatient)
+    with ExitStack() as stack:
+        endless = []
+        for head in (LANE, ORDINARY):
+            for begin, piece in (
+                (b"Content-Length: 100000000000\r\n\r\n", b"x" * MIB),
+                (CHUNKED, b"100000\r\n" + b"x" * MIB + b"\r\n"),
+            ):
+                connection = stack.enter_context(closing(connect(impatient)))
+                endless.append(connection)
+                connection.sendall(head + begin)
+                for _ in range(64):
+                    connection.sendall(piece)
+        assert memory(impatient) < before + 32 * MIB
+        wait_for(lambda: all(is_closed(connection) for connection in endless), "all to be cut off")
+
+
+@EACH_WAY
+def test_a_body_too_long_leaves_the_connection_usable(impatient: Server, head: bytes) -> None:
+    body = b"key=long&value=1&x=" + b"x" * 65536
+    with closing(connect(impatient)) as connection:
+        connection.sendall(head + framed(body) + head + chunked(body))
+        connection.sendall(increment(head, "after", close=True))
+        assert statuses(reply_of(connection)) == [413, 413, 200]
+
+
+# Connections
