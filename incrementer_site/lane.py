@@ -165,6 +165,7 @@ class IncrementProtocol(HttpToolsProtocol):
         self._unusual = False
         self._body: bytes | bytearray = b""
         self._unanswered = 0
+        self._is_last = False
         self._closing = False
 
     @classmethod
@@ -269,7 +270,9 @@ class IncrementProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def shutdown(self) -> None:
-        if self._unanswered:
+        if self._lane and self._in_message:
+            self._is_last = True
+        elif self._unanswered:
             self._closing = True
         else:
             super().shutdown()
@@ -296,7 +299,7 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._lane = (
+        self._lane = self._closing or (  # after the last reply: nobody's, thrown away at its end
             not self._unusual
             and (self.url == _PATH or self.url.startswith(_PATH + b"?"))
             and self.parser.get_method() == b"POST"
@@ -332,11 +335,13 @@ class IncrementProtocol(HttpToolsProtocol):
         if not self._lane:
             super().on_message_complete()
             return
+        if self._closing:
+            return
         self._head = _Head(
             headers=self.headers,
             content_type=_content_type(self._content_type),
             body_length=len(self._body),
-            close=not self.parser.should_keep_alive(),
+            close=self._is_last or not self.parser.should_keep_alive(),
         )
         self._enqueue(self._head, bytes(self._body))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from select import select
 import psutil
 import pytest
 
+from tests.conftest import StartServer
 from tests.server import FORM, GUNICORN, Server, wait_for
 
 IMPATIENT = (*GUNICORN, "--config", "tests/impatient_gunicorn.py")
@@ -184,3 +186,31 @@ def test_a_body_too_long_leaves_the_connection_usable(impatient: Server, head: b
 
 
 # Connections
+
+
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+def test_requests_under_way_at_a_stop_are_answered_and_count(
+    start_server: StartServer, fsync: str
+) -> None:
+    server = start_server(WEB_CONCURRENCY="1", FLUSH_INTERVAL="3600", JOURNAL_FSYNC=fsync)
+    assert server.process is not None
+    with ExitStack() as stack:
+        idle = stack.enter_context(closing(connect(server)))
+        under_way = []
+        for head in (LANE, ORDINARY):
+            for end in (framed(b"key=under way&value=1"), chunked(b"key=under way&value=1")):
+                connection = stack.enter_context(closing(connect(server)))
+                at = len(head + end) - 10
+                connection.sendall((head + end)[:at])
+                under_way.append((connection, (head + end)[at:]))
+        server.increment("before")  # once it is answered, the halves above have been read
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: is_closed(idle), "the stop to begin")
+        too_late = increment(LANE, "too late") + increment(ORDINARY, "too late")
+        for connection, rest in under_way:
+            connection.sendall(rest + too_late)
+            reply = reply_of(connection)
+            assert statuses(reply) == [200]
+            assert b"\r\nconnection: close\r\n" in reply
+        assert server.process.wait(60) == 0
+    assert server.totals() == {"before": 1, "under way": 4}
