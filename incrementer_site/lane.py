@@ -167,6 +167,7 @@ class IncrementProtocol(HttpToolsProtocol):
         self._unanswered = 0
         self._is_last = False
         self._closing = False
+        self._refusal: HttpResponse | None = None
 
     @classmethod
     def tick(cls) -> None:
@@ -247,18 +248,25 @@ class IncrementProtocol(HttpToolsProtocol):
         self._refuse_connection(views.reply(400, {"error": msg}))
 
     def _refuse_connection(self, response: HttpResponse) -> None:
-        if not self._closing:
-            self._closing = True
-            # With earlier replies still to come, this one would be taken for one of theirs.
-            if self._is_idle():
-                self._write(response, close=True)
-            else:
-                self.transport.close()
+        if self._closing:
+            return
+        self._closing = True
+        if self._in_message and not self._in_head and not self._lane:
+            self.transport.close()  # in the body of a request that Django is reading
+        else:
+            self._refusal = response
+            self._refuse_if_idle()
+
+    def _refuse_if_idle(self) -> None:
+        # With earlier replies still to come, this one would be taken for one of theirs.
+        if self._refusal and self._is_idle() and not self.transport.is_closing():
+            self._write(self._refusal, close=True)
 
     def on_response_complete(self) -> None:
         self._since = self.second.now
         super().on_response_complete()
         self._unset_keepalive_if_required()  # `tick` sees to it
+        self._refuse_if_idle()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -395,10 +403,11 @@ class IncrementProtocol(HttpToolsProtocol):
         self._since = self.second.now
         if self.transport.is_closing():
             return
-        last = self._closing and not self._unanswered
+        last = self._closing and not self._unanswered and not self._refusal
         self._write(response, close or last)
         if self.pipeline and not self._unanswered:
             self._start_asgi_task(*self.pipeline.pop())
+        self._refuse_if_idle()
 
     def _write(self, response: HttpResponse, close: bool) -> None:
         if response.__class__ is views.Recorded:

@@ -185,6 +185,25 @@ def test_a_body_too_long_leaves_the_connection_usable(impatient: Server, head: b
         assert statuses(reply_of(connection)) == [413, 413, 200]
 
 
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+def test_what_came_before_a_bad_request_is_answered(start_server: StartServer, fsync: str) -> None:
+    server = start_server(WEB_CONCURRENCY="1", JOURNAL_FSYNC=fsync)
+    lane = {"none": [], "lane": [LANE]}
+    mixed = {"other": [ORDINARY], "mix": [LANE, ORDINARY] * 2}
+    bad_chunk = LANE + CHUNKED + b"z\r\n"
+    for bad, good in [(b"nonsense\r\n\r\n", lane | mixed), (bad_chunk, lane)]:
+        for name, heads in good.items():
+            requests = b"".join(increment(head, name) for head in heads) + bad
+            for pieces in [requests], [requests[:-3], requests[-3:]]:
+                with closing(connect(server)) as connection:
+                    for piece in pieces:
+                        connection.sendall(piece)
+                        server.increment("between")  # once it is answered, the piece has been read
+                    assert statuses(reply_of(connection)) == [200] * len(heads) + [400], (name, bad)
+    server.wait_for_totals({"lane": 4, "other": 2, "mix": 8, "between": 18})
+    assert "Traceback" not in server.log()
+
+
 # Connections
 
 
