@@ -297,6 +297,8 @@ class IncrementProtocol(HttpToolsProtocol):
         self._unusual = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:  # a trailer, which must not pass for a header (RFC 9110, 6.5.1)
+            return
         name = name.lower()
         if name == b"content-type":
             self._unusual |= bool(self._content_type)

@@ -106,6 +106,20 @@ def test_no_second_request_is_smuggled_in(shared_server: Server) -> None:
     assert [keys[key] for key in shared_server.totals() if key in keys] == []
 
 
+def test_trailers_do_not_pass_for_headers(start_server: StartServer) -> None:
+    server = start_server(INCREMENT_TOKEN="s3cret")
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n"
+    token = b"Authorization: Bearer s3cret\r\n"
+    body = CHUNKED_OUTER.removesuffix(b"\r\n")
+    for request_, status in {
+        chunked + b"\r\n" + body + token + b"\r\n": b"401",
+        chunked + token + b"\r\n" + body + b"Content-Type: text/plain\r\n\r\n": b"200",
+    }.items():
+        with closing(_connect(server)) as connection:
+            connection.sendall(request_)
+            assert _answers(connection).startswith(b"HTTP/1.1 " + status)
+
+
 def test_slow_senders_are_cut_off_and_others_are_served_meanwhile(impatient: Server) -> None:
     with ExitStack() as stack:
         slow = {stack.enter_context(closing(_connect(impatient))) for _ in range(1000)}
