@@ -168,6 +168,7 @@ class IncrementProtocol(HttpToolsProtocol):
         self._is_last = False
         self._closing = False
         self._refusal: HttpResponse | None = None
+        self._running: RequestResponseCycle | None = None
 
     @classmethod
     def tick(cls) -> None:
@@ -206,6 +207,9 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open.discard(self)
+        if self._running is not None:  # the parent tells the latest request only
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -424,4 +428,5 @@ class IncrementProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))
         else:
+            self._running = cycle
             super()._start_asgi_task(cycle, app)

@@ -101,5 +101,7 @@ LOGGING = {
     "loggers": {
         "counters": {"handlers": ["console"], "level": "INFO"},
         "django": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+        # A request that Django refuses is no error of the service, and no reason for a traceback.
+        "django.security": {"level": "CRITICAL"},
     },
 }

@@ -120,6 +120,17 @@ def test_trailers_do_not_pass_for_headers(start_server: StartServer) -> None:
             assert _answers(connection).startswith(b"HTTP/1.1 " + status)
 
 
+def test_clients_that_leave_and_unknown_hosts_leave_no_traceback(server: Server) -> None:
+    many = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 20
+    for _ in range(20):
+        for end in (b"", b"nonsense\r\n\r\n"):
+            with closing(_connect(server)) as connection:
+                connection.sendall(many + end)
+    assert server.request("GET", "/admin/", headers={"Host": "no such host"}).status == 400
+    server.stop()
+    assert "Traceback" not in server.log()
+
+
 def test_slow_senders_are_cut_off_and_others_are_served_meanwhile(impatient: Server) -> None:
     with ExitStack() as stack:
         slow = {stack.enter_context(closing(_connect(impatient))) for _ in range(1000)}
