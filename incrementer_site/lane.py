@@ -18,6 +18,7 @@ from email.utils import formatdate
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
+import httptools
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_header_parameters
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -237,7 +238,10 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         headers = self.headers
-        super().data_received(data)
+        try:
+            self._feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # CONNECT is the latter
+            self.send_400_response("Invalid HTTP request received.")
         # The read that a head begins in does not count: most of it may be requests before this one.
         if self._in_head and self.headers is headers:
             self._head_size += len(data)
@@ -247,6 +251,31 @@ class IncrementProtocol(HttpToolsProtocol):
                     "limit": MAX_HEAD_BYTES,
                 }
                 self._refuse_connection(views.reply(431, detail))
+
+    def _feed(self, data: bytes) -> None:
+        """Feed the parser.
+
+        It stops after the head of a request that asks for another protocol. There is none to go on
+        with, so such a request is read as if it had not asked (RFC 9110, 7.8).
+        """
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                (end_of_head,) = upgrade.args
+            head = self._head_without_upgrade()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the parent's
+            self.parser.feed_data(head)
+            rest = rest[end_of_head:]
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def send_400_response(self, msg: str) -> None:
         self._refuse_connection(views.reply(400, {"error": msg}))
@@ -307,11 +336,13 @@ class IncrementProtocol(HttpToolsProtocol):
         if name == b"content-type":
             self._unusual |= bool(self._content_type)
             self._content_type = value
-        elif name == b"expect" or name == b"upgrade":
+        elif name == b"expect":
             self._unusual = True
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._in_head = False
         self._lane = self._closing or (  # after the last reply: nobody's, thrown away at its end
             not self._unusual
@@ -345,6 +376,8 @@ class IncrementProtocol(HttpToolsProtocol):
             self._body += body
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._in_message = False
         if not self._lane:
             super().on_message_complete()

@@ -131,6 +131,33 @@ def test_clients_that_leave_and_unknown_hosts_leave_no_traceback(server: Server)
     assert "Traceback" not in server.log()
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("cut", [0, 10, 23])
+def test_a_wish_for_another_protocol_changes_nothing(
+    shared_server: Server, version: bytes, cut: int
+) -> None:
+    # Java's HTTP client and `curl --http2` send such requests.
+    key = f"upgrade {version.decode()} {cut}"
+    body = b"key=%s&value=1" % key.encode()
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    head = HEAD.replace(b"1.1", version) + wish + b"Content-Length: %d\r\n\r\n" % len(body)
+    with closing(_connect(shared_server)) as connection:
+        connection.sendall(head + body[:cut])
+        connection.sendall(body[cut:])
+        replies = _answers(connection)
+    assert (replies.count(b"HTTP/1.1 "), replies.count(b"HTTP/1.1 200 ")) == (1, 1)
+    shared_server.manage("flushnumbers")
+    assert shared_server.totals()[key] == 1
+
+
+def test_there_is_no_way_through(shared_server: Server) -> None:
+    with closing(_connect(shared_server)) as connection:
+        connection.sendall(b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost:22\r\n\r\n" + INNER)
+        replies = _answers(connection)
+        assert replies.startswith(b"HTTP/1.1 400 ")
+        assert b"200" not in replies
+
+
 def test_slow_senders_are_cut_off_and_others_are_served_meanwhile(impatient: Server) -> None:
     with ExitStack() as stack:
         slow = {stack.enter_context(closing(_connect(impatient))) for _ in range(1000)}
