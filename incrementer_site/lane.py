@@ -37,7 +37,8 @@ from counters.service import service
 logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Longest request line and headers, not counting the read that they begin in."""
+"""Longest request line and headers, and most that may come in a body and be none of it, not
+counting the read that they begin in."""
 MAX_CONNECTIONS = 4096
 """Connections that one worker holds at the most."""
 REQUEST_DEADLINE = 20
@@ -161,6 +162,7 @@ class IncrementProtocol(HttpToolsProtocol):
         self._since = self.second.now
         self._in_head = self._in_message = False
         self._head_size = 0
+        self._got_body = False
         self._lane = False
         self._content_type = b""
         self._unusual = False
@@ -243,7 +245,8 @@ class IncrementProtocol(HttpToolsProtocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # CONNECT is the latter
             self.send_400_response("Invalid HTTP request received.")
         # The read that a head begins in does not count: most of it may be requests before this one.
-        if self._in_head and self.headers is headers:
+        is_of_no_body = self._in_message and not self._got_body  # but of a head, or of a trailer
+        if is_of_no_body and self.headers is headers:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD_BYTES:
                 detail = {
@@ -251,6 +254,7 @@ class IncrementProtocol(HttpToolsProtocol):
                     "limit": MAX_HEAD_BYTES,
                 }
                 self._refuse_connection(views.reply(431, detail))
+        self._got_body = False
 
     def _feed(self, data: bytes) -> None:
         """Feed the parser.
@@ -365,6 +369,8 @@ class IncrementProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._got_body = True
+        self._head_size = 0
         if not self._lane:
             super().on_body(body)
             return

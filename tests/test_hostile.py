@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from incrementer_site.lane import REQUEST_DEADLINE
 from tests.conftest import StartServer
 from tests.impatient_gunicorn import CONNECTIONS, DEADLINE
 from tests.server import GUNICORN, JSON, Server, wait_for
@@ -23,6 +24,7 @@ MIB = 1024 * 1024
 # Requests that two servers in a row may read in two ways. What follows the first one's end as some
 # would see it, or stands in its body as others would, is an increment of `inner`.
 HEAD = b"POST /increment HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 INNER = HEAD + b"Content-Length: 17\r\n\r\nkey=inner&value=1"
 OUTER = b"key=outer&value=1"
 CHUNKED_OUTER = b"11\r\n" + OUTER + b"\r\n0\r\n\r\n"
@@ -199,6 +201,46 @@ def test_line_ends_between_requests_keep_no_connection_open(impatient: Server) -
                 return True
 
         wait_for(is_closed, "the connection to be closed")
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"X: ",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+        b"Transfer-Encoding: chunked\r\n\r\n1;",
+    ],
+    ids=["header", "trailer", "chunk extension"],
+)
+def test_what_is_no_body_ends_somewhere(shared_server: Server, begin: bytes) -> None:
+    with closing(_connect(shared_server)) as connection:
+        connection.settimeout(REQUEST_DEADLINE / 2)
+        with suppress(ConnectionError):  # it has been refused
+            connection.sendall(HEAD + begin)
+            for _ in range(20):
+                connection.sendall(b"x" * 10_000)
+            while connection.recv(65536):
+                pass
+
+
+def test_a_body_of_a_hundred_thousand_fields_holds_nobody_up(shared_server: Server) -> None:
+    fields = {"key": "\\u0061", **{str(n): 0 for n in range(80_000)}, "value": 1}
+    body = json.dumps(fields, separators=(",", ":"))
+    assert shared_server.post(body, JSON, Connection="close").status == 200
+
+
+def test_what_is_nested_as_deeply_as_is_accepted_counts_later(start_server: StartServer) -> None:
+    server = start_server(WEB_CONCURRENCY="1", FLUSH_INTERVAL="3600")
+
+    def accepts(depth: int) -> bool:
+        body = b'[{"key":"%d","value":1,"x":%s%s}]' % (depth, b"[" * depth, b"]" * depth)
+        return server.post(body, JSON).status == 200
+
+    assert not accepts(20_000)
+    deepest = bisect(range(20_000), False, key=lambda depth: not accepts(depth)) - 1
+    server.kill()
+    server.manage("flushnumbers")
+    assert server.totals()[str(deepest)] == 1
 
 
 def test_connections_over_the_limit_are_refused_and_the_service_is_back_at_once(
