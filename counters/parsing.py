@@ -50,6 +50,8 @@ _decode: Callable[[bytes], Increment | list[Increment]] = msgspec.json.Decoder(
 _decode_batch: Callable[[bytes], list[Increment]] = msgspec.json.Decoder(list[Increment]).decode
 
 
+_TOO_DEEP = "JSON is nested too deeply"
+
 _match_plain_form = re.compile(rb"key=([ -$'-*,-~]{1,255})&value=(-?[0-9]{1,18})").fullmatch
 """What nearly every form looks like: printable ASCII with nothing escaped, and a value in range."""
 
@@ -97,12 +99,14 @@ def parse_json(body: bytes) -> Increment | list[Increment]:
     """
     try:
         increments = _decode(body)
+        if not body.isascii():
+            body.decode()  # msgspec does not look into fields that it skips
     except msgspec.ValidationError as error:
         _refuse(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"body is not valid JSON in UTF-8: {error}", "body") from error
     except RecursionError as error:
-        raise BadRequest("JSON is nested too deeply", "body") from error
+        raise BadRequest(_TOO_DEEP, "body") from error
     batch = increments if isinstance(increments, list) else [increments]
     if not batch:
         raise BadRequest("the batch is empty", "body", 1)
@@ -113,7 +117,7 @@ def parse_json(body: bytes) -> Increment | list[Increment]:
     # Where nothing is escaped and each name stands as often as there are increments, no field can
     # have been given twice and no key can hold NUL. Only other bodies need the slow second look.
     if not (body.count(b'"key"') == body.count(b'"value"') == len(batch) and b"\\" not in body):
-        json.loads(body, object_pairs_hook=_refuse_repeated_fields)
+        _refuse_repeated_fields(body)
         if any("\0" in increment.key for increment in batch):
             raise BadRequest("key has a NUL character", "key")
     return increments
@@ -189,8 +193,17 @@ def _refuse(error: msgspec.ValidationError) -> NoReturn:
     raise BadRequest(f"{field} is not {expected}{at}", field) from error
 
 
-def _refuse_repeated_fields(pairs: list[tuple[str, Any]]) -> None:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise BadRequest(f"{name} is given twice", name, 1)
+def _refuse_repeated_fields(body: bytes) -> None:
+    try:
+        # Numbers stay text: those in other fields may be longer than Python converts.
+        found = json.loads(body, object_pairs_hook=_names, parse_int=str)
+    except RecursionError as error:  # a little earlier than in msgspec
+        raise BadRequest(_TOO_DEEP, "body") from error
+    for names in found if isinstance(found, list) else [found]:
+        for name in ("key", "value"):
+            if names.count(name) > 1:
+                raise BadRequest(f"{name} is given twice", name, 1)
+
+
+def _names(pairs: list[tuple[str, Any]]) -> tuple[str, ...]:
+    return tuple(name for name, _ in pairs)

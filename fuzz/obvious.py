@@ -1,0 +1,71 @@
+"""What bytes mean, found out in slow and obvious ways, for the product to be held against."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+from counters.parsing import MAX_VALUE, MIN_VALUE
+
+Pair = tuple[str, int]
+
+
+def _is_increment(key: Any, value: Any) -> bool:
+    return (
+        type(key) is str
+        and 1 <= len(key) <= 255
+        and not re.search("[\0\ud800-\udfff]", key)  # half a surrogate pair is no text
+        and type(value) is int
+        and MIN_VALUE <= value <= MAX_VALUE
+    )
+
+
+def read_form(body: bytes) -> Pair | None:
+    """Return the increment in a form, or None where there is not exactly one."""
+    fields: dict[bytes, list[bytes]] = {}
+    for pair in body.split(b"&"):
+        name, _, content = pair.replace(b"+", b" ").partition(b"=")
+        name, content = unquote_to_bytes(name), unquote_to_bytes(content)
+        fields.setdefault(name, []).append(content)
+    keys, values = fields.get(b"key", []), fields.get(b"value", [])
+    if len(keys) != 1 or len(values) != 1 or body.count(b"&") >= 100:
+        return None
+    number = re.fullmatch(rb"([+-]?)0*([0-9]{1,19})", values[0])
+    if not number:
+        return None
+    try:
+        key, value = keys[0].decode(), int(number[1] + number[2])
+    except UnicodeDecodeError:
+        return None
+    return (key, value) if _is_increment(key, value) else None
+
+
+def read_json(body: bytes) -> list[Pair] | None:
+    """Return the increments in JSON text, or None where it is not wholly made of them."""
+    try:
+        found = json.loads(
+            body.decode(),
+            object_pairs_hook=lambda pairs: ("object", pairs),
+            parse_constant=_refuse_constant,
+            parse_int=lambda digits: int(digits[:30]),  # more are out of range anyway
+        )
+    except (ValueError, RecursionError):
+        return None
+    pairs = []
+    for item in found if isinstance(found, list) else [found]:
+        if not isinstance(item, tuple):
+            return None
+        names = [name for name, _ in item[1]]
+        fields = dict(item[1])
+        if names.count("key") != 1 or names.count("value") != 1:
+            return None
+        if not _is_increment(fields["key"], fields["value"]):
+            return None
+        pairs.append((fields["key"], fields["value"]))
+    return pairs if 1 <= len(pairs) <= 10_000 else None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is Python's, not JSON's")
