@@ -21,7 +21,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
     else:
-        await _django(scope, _bounded(receive), send)
+        await _django(_without_parameters(scope), _bounded(receive), send)
 
 
 async def _lifespan(receive: Any, send: Any) -> None:
@@ -31,6 +31,15 @@ async def _lifespan(receive: Any, send: Any) -> None:
     await receive()
     await asyncio.to_thread(stop_service)
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def _without_parameters(scope: Any) -> Any:
+    """Leave Content-Type its media type only: Django fails on some parameters, and needs none."""
+    headers = [
+        (name, value.partition(b";")[0] if name == b"content-type" else value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
 
 
 def _bounded(receive: Any) -> Any:

@@ -15,12 +15,11 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import httptools
 from django.http import HttpRequest, HttpResponse
-from django.utils.http import parse_header_parameters
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -85,11 +84,6 @@ class LaneRequest(HttpRequest):
             text = value.decode("latin1")
             meta[key] = f"{meta[key]},{text}" if key in meta else text
         return meta
-
-
-@lru_cache(maxsize=64)
-def _content_type(header: bytes) -> str:
-    return parse_header_parameters(header.decode("latin1"))[0]
 
 
 def _serialize(response: HttpResponse, default_headers: _Headers, close: bool) -> bytes:
@@ -392,7 +386,7 @@ class IncrementProtocol(HttpToolsProtocol):
             return
         self._head = _Head(
             headers=self.headers,
-            content_type=_content_type(self._content_type),
+            content_type=self._content_type.decode("latin1").partition(";")[0].strip().lower(),
             body_length=len(self._body),
             close=self._is_last or not self.parser.should_keep_alive(),
         )

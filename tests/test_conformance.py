@@ -133,6 +133,13 @@ def same_counts(ways: dict[str, Server], expected: dict[str, int], *chunked_keys
 CASES: dict[str, tuple[bytes, int]] = {
     "form": (request(), 200),
     "charset": (request(content_type=f"{FORM}; charset=utf-8"), 200),
+    "charset in RFC 2231": (request(content_type=f"{FORM}; a*=nonsense'x'y"), 200),
+    "numbered parameters": (request(content_type=f"{FORM}; a*=x; a*0=y"), 200),
+    "numbered too high": (request(content_type=f"{FORM}; a*{'9' * 5000}=x"), 200),
+    "numbered parameters, elsewhere": (
+        request(content_type="x; a*=x; a*0=y", line="GET /nothing HTTP/1.1"),
+        404,
+    ),
     "content type in capitals": (request(content_type=FORM.upper()), 200),
     "json": (request(b'{"key": "KEY", "value": 3}', content_type=JSON), 200),
     "json charset": (
