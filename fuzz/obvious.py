@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
+
+import h11
 
 from counters.parsing import MAX_VALUE, MIN_VALUE
 
 Pair = tuple[str, int]
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 
 def _is_increment(key: Any, value: Any) -> bool:
@@ -69,3 +73,70 @@ def read_json(body: bytes) -> list[Pair] | None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is Python's, not JSON's")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request, as h11 read it."""
+
+    method: str
+    plain: bool
+    """Whether it is beyond doubt a request to record what is in its body."""
+    increments: list[Pair]
+    """What it may count, wherever it goes."""
+
+
+class Unjudged(Exception):
+    """h11 refuses what the service may read.
+
+    That is a request without Host or with two of them, codings other than chunked, and spaces where
+    one would do in the first line.
+    """
+
+
+def read_requests(stream: bytes) -> list[Request]:
+    """Return the whole requests at the beginning of what a connection sends.
+
+    Raises:
+        Unjudged: nothing can be said about it.
+    """
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(stream) + 1)
+    connection.receive_data(stream)
+    requests = []
+    try:
+        while isinstance(head := connection.next_event(), h11.Request):
+            body = b""
+            while isinstance(event := connection.next_event(), h11.Data):
+                body += event.data
+            if not isinstance(event, h11.EndOfMessage):
+                break
+            requests.append(_request(head, body))
+            connection.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))
+            connection.send(h11.EndOfMessage())
+            connection.start_next_cycle()
+    except h11.ProtocolError as error:  # it is no HTTP from here on, or nothing may follow
+        refusal = str(error)
+        if (
+            "Host" in refusal
+            or "Transfer-Encoding" in refusal
+            or ("request line" in refusal and b"  " in stream)
+        ):
+            raise Unjudged from error
+    return requests
+
+
+def _request(head: h11.Request, body: bytes) -> Request:
+    names = [name for name, _ in head.headers]
+    types = [value for name, value in head.headers if name == b"content-type"]
+    type_ = types[0].decode("latin1").partition(";")[0].strip().lower() if types else ""
+    pair = read_form(body)
+    increments = {FORM: [pair] if pair else None, JSON: read_json(body)}.get(type_)
+    return Request(
+        method=head.method.decode(),
+        plain=head.method == b"POST"
+        and head.target.partition(b"?")[0] == b"/increment"
+        and len(types) == 1
+        and not {b"content-length", b"transfer-encoding"} <= set(names)
+        and len(body) <= 1024 * 1024,
+        increments=increments or [],
+    )
