@@ -47,6 +47,11 @@ _KNOWN_HEADS = 512
 """Heads that a worker remembers, each at most `_KNOWN_HEAD_BYTES` long."""
 _KNOWN_HEAD_BYTES = 1024
 
+_LONGEST_TURN = 1000
+"""Increments answered together at the most, so that a pipeline of millions stalls nobody."""
+_MOST_UNANSWERED = 100
+"""Increments of one connection that wait for their replies before it is read no further."""
+
 _PATH = INCREMENT_PATH.encode()
 _Headers = list[tuple[bytes, bytes]]
 _Request = tuple["IncrementProtocol", "_Head", bytes]
@@ -397,9 +402,13 @@ class IncrementProtocol(HttpToolsProtocol):
     def _enqueue(self, head: _Head, body: bytes) -> None:
         self._closing = head.close  # more may arrive before the reply: it is not for us
         self._unanswered += 1
+        if self._unanswered > _MOST_UNANSWERED:
+            self.flow.pause_reading()
         if not self.requests:
             self.loop.call_soon(self._answer_all, self.loop)
         self.requests.append((self, head, body))
+        if len(self.requests) >= _LONGEST_TURN:
+            self._answer_all(self.loop)
 
     @classmethod
     def _answer_all(cls, loop: asyncio.AbstractEventLoop) -> None:
@@ -444,9 +453,14 @@ class IncrementProtocol(HttpToolsProtocol):
             return
         last = self._closing and not self._unanswered and not self._refusal
         self._write(response, close or last)
-        if self.pipeline and not self._unanswered:
+        if self._unanswered:
+            return
+        if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        self._refuse_if_idle()
+        if self._refusal:
+            self._refuse_if_idle()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
 
     def _write(self, response: HttpResponse, close: bool) -> None:
         if response.__class__ is views.Recorded:

@@ -244,26 +244,6 @@ def test_what_is_nested_as_deeply_as_is_accepted_counts_later(start_server: Star
     assert server.totals()[str(deepest)] == 1
 
 
-def test_a_body_of_a_hundred_thousand_fields_holds_nobody_up(shared_server: Server) -> None:
-    fields = {"key": "\\u0061", **{str(n): 0 for n in range(80_000)}, "value": 1}
-    body = json.dumps(fields, separators=(",", ":"))
-    assert shared_server.post(body, JSON, Connection="close").status == 200
-
-
-def test_what_is_nested_as_deeply_as_is_accepted_counts_later(start_server: StartServer) -> None:
-    server = start_server(WEB_CONCURRENCY="1", FLUSH_INTERVAL="3600")
-
-    def accepts(depth: int) -> bool:
-        body = b'[{"key":"%d","value":1,"x":%s%s}]' % (depth, b"[" * depth, b"]" * depth)
-        return server.post(body, JSON).status == 200
-
-    assert not accepts(20_000)
-    deepest = bisect(range(20_000), False, key=lambda depth: not accepts(depth)) - 1
-    server.kill()
-    server.manage("flushnumbers")
-    assert server.totals()[str(deepest)] == 1
-
-
 def test_connections_over_the_limit_are_refused_and_the_service_is_back_at_once(
     impatient: Server,
 ) -> None:
