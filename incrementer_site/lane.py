@@ -1,9 +1,9 @@
 """The increment lane: `POST /increment` answered straight from the HTTP parser's callbacks.
 
 An ordinary request becomes an ASGI scope, a task, and a trip through Django. An increment needs
-none of that. Those that arrive in one turn of the event loop go to the view one after the other at
-its end, are written to the journal together, and only then get their replies. Whatever is not a
-plain `POST /increment` goes the ordinary way, through the parent class.
+none of that: at the end of this turn of the event loop it goes to the view, with the others that
+came in it (turn.py), and its reply is one write. Whatever is not a plain `POST /increment` goes the
+ordinary way, through the parent class.
 
 The parent's internals are used freely, so its version is pinned exactly in requirements.txt.
 """
@@ -11,15 +11,13 @@ The parent's internals are used freely, so its version is pinned exactly in requ
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import httptools
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -29,11 +27,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from counters import views
 from counters.config import config
-from counters.journal import JournalUnwritable
 from counters.middleware import INCREMENT_PATH
-from counters.service import service
-
-logger = logging.getLogger(__name__)
+from incrementer_site.turn import Head, Headers, Turn
 
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request line and headers, and most that may come in a body and be none of it, not
@@ -46,52 +41,13 @@ REQUEST_DEADLINE = 20
 _KNOWN_HEADS = 512
 """Heads that a worker remembers, each at most `_KNOWN_HEAD_BYTES` long."""
 _KNOWN_HEAD_BYTES = 1024
-
-_LONGEST_TURN = 1000
-"""Increments answered together at the most, so that a pipeline of millions stalls nobody."""
 _MOST_UNANSWERED = 100
 """Increments of one connection that wait for their replies before it is read no further."""
 
 _PATH = INCREMENT_PATH.encode()
-_Headers = list[tuple[bytes, bytes]]
-_Request = tuple["IncrementProtocol", "_Head", bytes]
-"""A connection, and the head and body of an increment that it sent."""
 
 
-class _Head(NamedTuple):
-    """What the request line and headers of an increment say."""
-
-    headers: _Headers
-    content_type: str
-    body_length: int
-    close: bool
-    """Whether the client wants the connection closed after the reply."""
-
-
-class LaneRequest(HttpRequest):
-    """What the view needs of a request; `META` is made only for a view that looks into it."""
-
-    method = "POST"
-    path = path_info = INCREMENT_PATH
-
-    body = b""  # an attribute, where Django's own is a property that reads
-
-    def __init__(self, head: _Head, body: bytes) -> None:
-        self.content_type = head.content_type
-        self.body = body
-        self._lane_headers = head.headers
-
-    @cached_property
-    def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802
-        meta: dict[str, Any] = {}
-        for name, value in self._lane_headers:
-            key = "HTTP_" + name.decode("latin1").upper().replace("-", "_")
-            text = value.decode("latin1")
-            meta[key] = f"{meta[key]},{text}" if key in meta else text
-        return meta
-
-
-def _serialize(response: HttpResponse, default_headers: _Headers, close: bool) -> bytes:
+def _serialize(response: HttpResponse, default_headers: Headers, close: bool) -> bytes:
     lines = [STATUS_LINE[response.status_code]]
     for name, value in default_headers:
         lines.append(b"%s: %s\r\n" % (name, value))
@@ -100,20 +56,6 @@ def _serialize(response: HttpResponse, default_headers: _Headers, close: bool) -
     if close:
         lines.append(b"connection: close\r\n")
     return b"".join([*lines, b"\r\n", response.content])
-
-
-def _response(head: _Head, body: bytes) -> HttpResponse:
-    try:
-        return views.increment(LaneRequest(head, body))
-    except Exception:  # one request's trouble is not that of the others in its turn
-        logger.exception("POST %s failed.", INCREMENT_PATH)
-        return views.reply(500, {"error": "the server failed; its log says how"})
-
-
-def _in_place_of_recorded(
-    failure: HttpResponse, responses: list[HttpResponse]
-) -> list[HttpResponse]:
-    return [failure if each.__class__ is views.Recorded else each for each in responses]
 
 
 class _FlowControl(FlowControl):
@@ -150,10 +92,9 @@ class IncrementProtocol(HttpToolsProtocol):
 
     second: ClassVar[_Second] = _Second()
     open: ClassVar[set[IncrementProtocol]] = set()
-    heads: ClassVar[dict[bytes, _Head]] = {}
+    heads: ClassVar[dict[bytes, Head]] = {}
     """What the parser made of heads that came before: the same bytes mean the same again."""
-    requests: ClassVar[list[_Request]] = []
-    """Increments that have arrived in this turn of the event loop."""
+    turn: ClassVar[Turn] = Turn()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -226,9 +167,9 @@ class IncrementProtocol(HttpToolsProtocol):
             self._since = self.second.now
             self._enqueue(head, body)
             return
-        before = len(self.requests)
+        before = len(self.turn)
         self._parse(data)
-        if len(self.requests) == before + 1 and self._body == body:
+        if len(self.turn) == before + 1 and self._body == body:
             self._remember(raw_head)
 
     def _remember(self, raw_head: bytes) -> None:
@@ -389,7 +330,7 @@ class IncrementProtocol(HttpToolsProtocol):
             return
         if self._closing:
             return
-        self._head = _Head(
+        self._head = Head(
             headers=self.headers,
             content_type=self._content_type.decode("latin1").partition(";")[0].strip().lower(),
             body_length=len(self._body),
@@ -397,55 +338,16 @@ class IncrementProtocol(HttpToolsProtocol):
         )
         self._enqueue(self._head, bytes(self._body))
 
-    # All increments of one turn of the event loop, together
+    # Increments and their replies
 
-    def _enqueue(self, head: _Head, body: bytes) -> None:
+    def _enqueue(self, head: Head, body: bytes) -> None:
         self._closing = head.close  # more may arrive before the reply: it is not for us
         self._unanswered += 1
         if self._unanswered > _MOST_UNANSWERED:
             self.flow.pause_reading()
-        if not self.requests:
-            self.loop.call_soon(self._answer_all, self.loop)
-        self.requests.append((self, head, body))
-        if len(self.requests) >= _LONGEST_TURN:
-            self._answer_all(self.loop)
+        self.turn.add(self, head, body)
 
-    @classmethod
-    def _answer_all(cls, loop: asyncio.AbstractEventLoop) -> None:
-        requests = cls.requests.copy()
-        cls.requests.clear()
-        running = service()
-        failures = running.buffer.sync_failures
-        responses: list[HttpResponse] = []
-        try:
-            with running.buffer.group():
-                for _, head, body in requests:
-                    responses.append(_response(head, body))
-        except JournalUnwritable as error:
-            responses = _in_place_of_recorded(views.journal_unwritable(error), responses)
-        if running.sync_always:
-            running.syncer.call_after_sync(
-                lambda: loop.call_soon_threadsafe(
-                    cls._reply_after_sync, requests, responses, failures
-                )
-            )
-        else:
-            cls._reply_to_all(requests, responses)
-
-    @classmethod
-    def _reply_after_sync(
-        cls, requests: list[_Request], responses: list[HttpResponse], failures_before: int
-    ) -> None:
-        if service().buffer.sync_failures != failures_before:
-            responses = _in_place_of_recorded(views.sync_failed(), responses)
-        cls._reply_to_all(requests, responses)
-
-    @classmethod
-    def _reply_to_all(cls, requests: list[_Request], responses: list[HttpResponse]) -> None:
-        for (connection, head, _), response in zip(requests, responses, strict=True):
-            connection._reply(response, head.close)
-
-    def _reply(self, response: HttpResponse, close: bool) -> None:
+    def reply(self, response: HttpResponse, close: bool) -> None:
         self.server_state.total_requests += 1
         self._unanswered -= 1
         self._since = self.second.now

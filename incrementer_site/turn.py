@@ -1,0 +1,128 @@
+"""One turn of the event loop: the increments that arrive in it are recorded and answered together.
+
+Together they cost one write to the journal; with `JOURNAL_FSYNC=always` also one sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+from django.http import HttpRequest, HttpResponse
+
+from counters import views
+from counters.journal import JournalUnwritable
+from counters.middleware import INCREMENT_PATH
+from counters.service import service
+
+logger = logging.getLogger(__name__)
+
+_LONGEST = 1000
+"""Increments answered together at the most, so that a pipeline of millions stalls nobody."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Head(NamedTuple):
+    """What the request line and headers of an increment say."""
+
+    headers: Headers
+    content_type: str
+    body_length: int
+    close: bool
+    """Whether the client wants the connection closed after the reply."""
+
+
+class LaneRequest(HttpRequest):
+    """What the view needs of a request; `META` is made only for a view that looks into it."""
+
+    method = "POST"
+    path = path_info = INCREMENT_PATH
+    body = b""  # an attribute, where Django's own is a property that reads
+
+    def __init__(self, head: Head, body: bytes) -> None:
+        self.content_type = head.content_type
+        self.body = body
+        self._headers = head.headers
+
+    @cached_property
+    def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802
+        meta: dict[str, Any] = {}
+        for name, value in self._headers:
+            key = "HTTP_" + name.decode("latin1").upper().replace("-", "_")
+            text = value.decode("latin1")
+            meta[key] = f"{meta[key]},{text}" if key in meta else text
+        return meta
+
+
+class Connection(Protocol):
+    """Where a request came from, and its reply goes."""
+
+    def reply(self, response: HttpResponse, close: bool) -> None: ...
+
+
+_Request = tuple[Connection, Head, bytes]
+
+
+class Turn:
+    """The increments that have arrived since the event loop last came round."""
+
+    def __init__(self) -> None:
+        self._requests: list[_Request] = []
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def add(self, connection: Connection, head: Head, body: bytes) -> None:
+        """Have an increment answered with the others of this turn, in the order of their coming."""
+        if not self._requests:
+            asyncio.get_running_loop().call_soon(self._answer)
+        self._requests.append((connection, head, body))
+        if len(self._requests) == _LONGEST:
+            self._answer()
+
+    def _answer(self) -> None:
+        requests, self._requests = self._requests, []
+        running = service()
+        failures = running.buffer.sync_failures
+        responses: list[HttpResponse] = []
+        try:
+            with running.buffer.group():
+                for _, head, body in requests:
+                    responses.append(_response(head, body))
+        except JournalUnwritable as error:
+            responses = _in_place_of_recorded(views.journal_unwritable(error), responses)
+        if not running.sync_always:
+            _reply(requests, responses)
+            return
+
+        def reply_after_sync() -> None:
+            failed = running.buffer.sync_failures != failures
+            _reply(
+                requests,
+                _in_place_of_recorded(views.sync_failed(), responses) if failed else responses,
+            )
+
+        loop = asyncio.get_running_loop()
+        running.syncer.call_after_sync(lambda: loop.call_soon_threadsafe(reply_after_sync))
+
+
+def _response(head: Head, body: bytes) -> HttpResponse:
+    try:
+        return views.increment(LaneRequest(head, body))
+    except Exception:  # one request's trouble is not that of the others in its turn
+        logger.exception("POST %s failed.", INCREMENT_PATH)
+        return views.reply(500, {"error": "the server failed; its log says how"})
+
+
+def _in_place_of_recorded(
+    failure: HttpResponse, responses: list[HttpResponse]
+) -> list[HttpResponse]:
+    return [failure if each.__class__ is views.Recorded else each for each in responses]
+
+
+def _reply(requests: list[_Request], responses: list[HttpResponse]) -> None:
+    for (connection, head, _), response in zip(requests, responses, strict=True):
+        connection.reply(response, head.close)
