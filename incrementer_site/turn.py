@@ -78,12 +78,13 @@ class Turn:
     def add(self, connection: Connection, head: Head, body: bytes) -> None:
         """Have an increment answered with the others of this turn, in the order of their coming."""
         if not self._requests:
-            asyncio.get_running_loop().call_soon(self._answer)
+            asyncio.get_running_loop().call_soon(self.answer)
         self._requests.append((connection, head, body))
         if len(self._requests) == _LONGEST:
-            self._answer()
+            self.answer()
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """Record and answer what has arrived; the event loop calls it at the end of its turn."""
         requests, self._requests = self._requests, []
         running = service()
         failures = running.buffer.sync_failures

@@ -1,0 +1,109 @@
+"""The steps of one increment, timed alone: `python -m benchmarks.steps`.
+
+A connection of the lane is fed with requests that are there already, two dozen to a turn of the
+event loop, as under load, and its replies go nowhere. The journal is a real file. What the kernel
+and uvloop do to receive, to send and to wait is not in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import timeit
+from collections.abc import Callable
+from functools import partial
+
+import django
+from django.core.management import call_command
+
+TURN = 25
+"""Requests that arrive in one turn of the event loop."""
+_TURNS = 4000
+_REPEAT = 7
+
+_BODY = b"key=k123&value=1"
+_HEAD = (
+    b"POST /increment HTTP/1.1\r\nHost: 127.0.0.1:3333\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d" % len(_BODY)
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="incrementer-bench-", dir="/var/tmp") as folder:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "incrementer_site.settings",
+            "DATABASE_URL": f"sqlite:///{folder}/numbers.db",
+            "JOURNAL_DIR": f"{folder}/journal",
+            "INCREMENT_TOKEN": "",
+        }
+        django.setup()
+        call_command("migrate", verbosity=0)
+        print("| step | µs |\n|---|---:|")
+        asyncio.run(_measure())
+
+
+def _report(step: str, function: Callable[[], object], requests: int = 1) -> None:
+    times = _TURNS * TURN // requests
+    best = min(timeit.repeat(function, number=times, repeat=_REPEAT))
+    print(f"| {step} | {best / times / requests * 1e6:.2f} |")
+
+
+async def _measure() -> None:
+    from counters import views
+    from counters.config import config
+    from counters.journal import Journal, record_of_one
+    from counters.parsing import parse_form
+    from incrementer_site.turn import Head, LaneRequest
+
+    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+    head = Head(headers, "application/x-www-form-urlencoded", len(_BODY), close=False)
+    record = record_of_one("k123", 1)
+    journal = Journal(config().journal_dir, limit=2**40)
+    steps: dict[str, Callable[[], object]] = {
+        "make the lean request": partial(LaneRequest, head, _BODY),
+        "parse the form": partial(parse_form, _BODY),
+        "make the journal's record, with its CRC-32": partial(record_of_one, "k123", 1),
+        "append one record to the journal, `write(2)`": partial(journal.append, record),
+    }
+    for step, function in steps.items():
+        _report(step, function)
+    _report(f"append {TURN} records at once, each", partial(journal.append, record * TURN), TURN)
+    _report("the view, with a write of its own", partial(views.increment, LaneRequest(head, _BODY)))
+    _report("all of it in the lane", _turn(), TURN)
+
+
+def _turn() -> Callable[[], None]:
+    """Return a function that has one connection receive and answer a turn's requests."""
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+    from incrementer_site.lane import IncrementProtocol
+
+    uvicorn = Config("incrementer_site.asgi:application")
+    uvicorn.load()
+    connection = IncrementProtocol(uvicorn, ServerState(), {})
+    connection.connection_made(_Nowhere())
+    IncrementProtocol.tick()
+    request = _HEAD + b"\r\n\r\n" + _BODY
+
+    def turn() -> None:
+        for _ in range(TURN):
+            connection.data_received(request)
+        IncrementProtocol.turn.answer()
+
+    return turn
+
+
+class _Nowhere(asyncio.Transport):
+    """A transport whose writes vanish."""
+
+    def write(self, data: object) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+
+if __name__ == "__main__":
+    main()
