@@ -34,10 +34,12 @@ MAX_HEAD_BYTES = 64 * 1024
 """Longest request line and headers, and most that may come in a body and be none of it, not
 counting the read that they begin in."""
 MAX_CONNECTIONS = 4096
-"""Connections that one worker holds at the most."""
+"""Connections that one worker serves at the most; as many more are told so."""
 REQUEST_DEADLINE = 20
 """Seconds that a whole request may take to arrive, and a reply to be read."""
 
+_LINGER = 1
+"""Seconds that a refused client gets to read why."""
 _KNOWN_HEADS = 512
 """Heads that a worker remembers, each at most `_KNOWN_HEAD_BYTES` long."""
 _KNOWN_HEAD_BYTES = 1024
@@ -111,6 +113,7 @@ class IncrementProtocol(HttpToolsProtocol):
         self._is_last = False
         self._closing = False
         self._refusal: HttpResponse | None = None
+        self._refused = False
         self._running: RequestResponseCycle | None = None
 
     @classmethod
@@ -125,7 +128,10 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def _close_if_too_slow(self) -> None:
         waited = self.second.now - self._since
-        if self._in_message or self.flow.write_paused:
+        if self._refused:
+            if waited > _LINGER:
+                self.transport.abort()
+        elif self._in_message or self.flow.write_paused:
             if waited > REQUEST_DEADLINE:
                 self.transport.abort()
         elif waited > self.config.timeout_keep_alive and self._is_idle():
@@ -143,10 +149,12 @@ class IncrementProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = _FlowControl(transport, self.pipeline)
         self.open.add(self)
-        if len(self.open) > MAX_CONNECTIONS:
+        if len(self.open) > 2 * MAX_CONNECTIONS:
             self._closing = True
+            transport.abort()
+        elif len(self.open) > MAX_CONNECTIONS:
             detail = {"error": f"more than {MAX_CONNECTIONS} connections", "limit": MAX_CONNECTIONS}
-            self._write(views.unavailable(detail), close=True)
+            self._refuse_connection(views.unavailable(detail))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open.discard(self)
@@ -237,7 +245,14 @@ class IncrementProtocol(HttpToolsProtocol):
     def _refuse_if_idle(self) -> None:
         # With earlier replies still to come, this one would be taken for one of theirs.
         if self._refusal and self._is_idle() and not self.transport.is_closing():
-            self._write(self._refusal, close=True)
+            self._refused = True
+            self._since = self.second.now
+            self.transport.write(
+                _serialize(self._refusal, self.server_state.default_headers, close=True)
+            )
+            # Closed at once, with bytes of the client's unread, the kernel would reset the
+            # connection, which may cost the client the reply.
+            self.transport.write_eof()
 
     def on_response_complete(self) -> None:
         self._since = self.second.now

@@ -16,7 +16,7 @@ import pytest
 
 from incrementer_site.lane import REQUEST_DEADLINE
 from tests.conftest import StartServer
-from tests.impatient_gunicorn import CONNECTIONS, DEADLINE
+from tests.impatient_gunicorn import DEADLINE
 from tests.server import GUNICORN, JSON, Server, wait_for
 
 IMPATIENT = (*GUNICORN, "--config", "tests/impatient_gunicorn.py")
@@ -242,33 +242,6 @@ def test_what_is_nested_as_deeply_as_is_accepted_counts_later(start_server: Star
     server.kill()
     server.manage("flushnumbers")
     assert server.totals()[str(deepest)] == 1
-
-
-def test_connections_over_the_limit_are_refused_and_the_service_is_back_at_once(
-    impatient: Server,
-) -> None:
-    with ExitStack() as stack:
-        connections = [
-            stack.enter_context(closing(_connect(impatient)))
-            for _ in range(2 * CONNECTIONS + 400)  # two workers
-        ]
-
-        def refusals() -> int:
-            refused = 0
-            for connection in connections:
-                connection.setblocking(False)
-                with suppress(BlockingIOError):
-                    refused += connection.recv(1000, socket.MSG_PEEK).startswith(b"HTTP/1.1 503")
-            return refused
-
-        wait_for(lambda: refusals() >= 400, "400 connections to be refused")
-    wait_for(lambda: _status(impatient) == 200, "the service to be back")
-
-
-def _status(server: Server) -> int:
-    with suppress(OSError):
-        return server.post("key=back&value=1").status
-    return 0
 
 
 def test_a_million_keys_are_held_and_not_one_more(start_server: StartServer) -> None:

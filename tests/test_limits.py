@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import time
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from tests.conftest import StartServer
+from tests.impatient_gunicorn import CONNECTIONS, DEADLINE
 from tests.server import FORM, GUNICORN, Server, wait_for
 
 IMPATIENT = (*GUNICORN, "--config", "tests/impatient_gunicorn.py")
@@ -20,9 +22,9 @@ MIB = 1024 * 1024
 HANG = 30
 """Seconds after which a test gives up."""
 
-# An increment, and the same with a header that the lane leaves to the ordinary way.
+# An increment, and the same at a path that the lane leaves to the ordinary way.
 LANE = f"POST /increment HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n".encode()
-ORDINARY = LANE + b"Upgrade: none\r\n"
+ORDINARY = LANE.replace(b"/increment", b"/%69ncrement")
 EACH_WAY = pytest.mark.parametrize("head", [LANE, ORDINARY], ids=["lane", "ordinary"])
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -30,9 +32,12 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One worker with little patience."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
     folder = tmp_path_factory.mktemp("impatient")
     with Server(folder, command=IMPATIENT, WEB_CONCURRENCY="1", MAX_BODY_BYTES="65536") as server:
         yield server
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def framed(body: bytes) -> bytes:
@@ -54,13 +59,15 @@ def connect(server: Server) -> socket.socket:
 
 def is_closed(connection: socket.socket) -> bool:
     """Whether the server has closed it; what came before is thrown away."""
+    connection.setblocking(False)
     try:
-        while select([connection], [], [], 0)[0]:
-            if not connection.recv(65536):
-                return True
+        while connection.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
     except ConnectionResetError:
-        return True
-    return False
+        pass
+    return True
 
 
 def reply_of(connection: socket.socket) -> bytes:
@@ -110,16 +117,26 @@ def send_until_it_takes_no_more(connection: socket.socket, data: bytes) -> int:
 def test_a_client_that_reads_no_replies_is_read_no_further_and_cut_off(
     impatient: Server, request_: bytes, times: int
 ) -> None:
-    before = memory(impatient)
+    before = peak = memory(impatient)
     data = request_ * times
+    sent = 0
     with closing(connect(impatient)) as connection:
-        assert send_until_it_takes_no_more(connection, data) < len(data)
-        assert memory(impatient) < before + 32 * MIB
-        impatient.increment("others")
-        wait_for(
-            lambda: connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0,
-            "the connection to be cut off",
-        )
+        connection.setblocking(False)
+
+        def is_cut_off() -> bool:
+            nonlocal peak, sent
+            peak = max(peak, memory(impatient))
+            with suppress(BlockingIOError):
+                try:
+                    sent += connection.send(data[sent : sent + MIB])
+                except ConnectionError:
+                    return True
+            return False
+
+        wait_for(is_cut_off, "the connection to be cut off")
+    assert sent < len(data)
+    assert peak < before + 32 * MIB
+    impatient.increment("others")
 
 
 @MANY_REQUESTS
@@ -151,11 +168,30 @@ def test_a_client_that_reads_its_replies_late_gets_them_all(
 def test_a_head_has_a_limit(impatient: Server) -> None:
     with closing(connect(impatient)) as connection:
         connection.sendall(LANE)
-        with suppress(OSError):  # it is refused before all is sent
-            for _ in range(1000):
-                connection.sendall(b"X: " + b"x" * 1020 + b"\r\n")
-        assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
+        for _ in range(1000):
+            connection.sendall(b"X: " + b"x" * 1020 + b"\r\n")
+        assert statuses(reply_of(connection)) == [431]
     impatient.increment("others")
+
+
+def test_a_request_that_takes_too_long_is_cut_off(impatient: Server) -> None:
+    with ExitStack() as stack:
+        slow = set()
+        for head in (LANE, ORDINARY):
+            for begin in (b"X", b"Content-Length: 5000\r\n\r\n", CHUNKED + b"1388\r\n"):
+                connection = stack.enter_context(closing(connect(impatient)))
+                connection.sendall(head + begin)
+                slow.add(connection)
+
+        def all_are_cut_off() -> bool:
+            for connection in list(slow):
+                with suppress(OSError):
+                    connection.send(b"x")
+                if is_closed(connection):
+                    slow.discard(connection)
+            return not slow
+
+        wait_for(all_are_cut_off, "slow senders to be cut off", seconds=10 * DEADLINE)
 
 
 def test_a_body_without_end_fills_no_memory(impatient: Server) -> None:
@@ -205,6 +241,52 @@ def test_what_came_before_a_bad_request_is_answered(start_server: StartServer, f
 
 
 # Connections
+
+
+def test_a_connection_that_asks_nothing_is_closed(start_server: StartServer) -> None:
+    server = start_server(GUNICORN_CMD_ARGS="--keep-alive 2", WEB_CONCURRENCY="1")
+    with ExitStack() as stack:
+        idle = [stack.enter_context(closing(connect(server))) for _ in range(3)]
+        for connection, head in zip(idle[1:], (LANE, ORDINARY), strict=True):
+            connection.sendall(increment(head, "one"))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        wait_for(lambda: all(is_closed(connection) for connection in idle), "all to be closed")
+
+
+def test_connections_over_the_limit_are_refused_and_others_are_served(impatient: Server) -> None:
+    with ExitStack() as stack:
+        held = [stack.enter_context(closing(connect(impatient))) for _ in range(CONNECTIONS)]
+        for head in (LANE, ORDINARY):
+            for _ in range(50):
+                with closing(connect(impatient)) as refused:
+                    refused.sendall(increment(head, "refused"))
+                    reply = reply_of(refused)
+                    assert statuses(reply) == [503]
+                    assert b"\r\nretry-after: 1\r\n" in reply
+            held[0].sendall(increment(head, "held"))
+            assert statuses(held[0].recv(65536)) == [200]
+        for connection in held:
+            connection.close()
+
+        def is_back() -> bool:
+            with suppress(OSError):
+                return impatient.post("key=back&value=1").status == 200
+            return False
+
+        wait_for(is_back, "the service to be back")
+    impatient.manage("flushnumbers")
+    totals = impatient.totals()
+    assert (totals["held"], totals["back"], "refused" in totals) == (2, 1, False)
+
+
+def test_refused_connections_do_not_pile_up(impatient: Server) -> None:
+    held = psutil.Process(impatient.workers()[0]).num_fds
+    with ExitStack() as stack:
+        for _ in range(4 * CONNECTIONS):
+            last = stack.enter_context(closing(connect(impatient)))
+        wait_for(lambda: is_closed(last), "the last connection to be refused")
+        assert held() < 2 * CONNECTIONS + 100
+        wait_for(lambda: held() < CONNECTIONS + 100, "the refused to be closed")
 
 
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
