@@ -113,6 +113,18 @@ def durably(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpReques
     return csrf_exempt(wrapped)
 
 
+def uncoded(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Refuse a compressed body: of the transfer codings, servers undo chunked only."""
+
+    def wrapped(request: HttpRequest) -> HttpResponse:
+        if request.META.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked":
+            detail = {"error": "Transfer-Encoding is not chunked", "field": "Transfer-Encoding"}
+            return reply(501, detail)
+        return view(request)
+
+    return wrapped
+
+
 def body_too_large() -> HttpResponse:
     limit = config().max_body_bytes
     return reply(

@@ -295,6 +295,8 @@ class IncrementProtocol(HttpToolsProtocol):
         if name == b"content-type":
             self._unusual |= bool(self._content_type)
             self._content_type = value
+        elif name == b"transfer-encoding":
+            self._unusual |= value.lower() != b"chunked"
         elif name == b"expect":
             self._unusual = True
         self.headers.append((name, value))

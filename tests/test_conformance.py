@@ -269,6 +269,25 @@ def test_nothing_after_a_close_is_answered_or_counted(ways: dict[str, Server]) -
     same_counts(ways, {key: 3 * (status == 200) for key, (_, status) in cases.items()})
 
 
+@pytest.mark.parametrize(
+    "codings",
+    [
+        ["Transfer-Encoding: gzip, chunked"],
+        ["transfer-encoding: Deflate", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: br, chunked"],  # gunicorn itself refuses one that it does not know
+    ],
+)
+def test_a_compressed_body_is_not_taken_for_what_it_is_not(
+    ways: dict[str, Server], codings: list[str]
+) -> None:
+    coded = chunked(b"key=COD&value=3").replace(
+        b"Transfer-Encoding: chunked", "\r\n".join([*codings, "Connection: close"]).encode()
+    )
+    for name, server in ways.items():
+        assert [answer[0] for answer in answers(talk(server, [coded]))] == [501], name
+    same_counts(ways, {"COD": 0})
+
+
 def test_expect_100_continue_gets_its_go_ahead(ways: dict[str, Server]) -> None:
     raw = request(b"key=EXP&value=3", "Expect: 100-continue", "Connection: close")
     for server in ways.values():
