@@ -28,33 +28,69 @@ class Reset:
 
     began: float = -math.inf
     ended: float = -math.inf
+    certain: bool = True
+    """Whether it said that it succeeded. Otherwise all was reset, or nothing."""
+
+
+NO_RESET = Reset()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    acknowledged: int
+    acknowledged: int = 0
     """Increments answered with 200."""
-    unanswered: int
+    unanswered: int = 0
     """Increments that the client does not know of: no answer, or a 500."""
-    refused: int
-    lost: int
+    refused: int = 0
+    lost: int = 0
     """Increments that had to count and did not."""
-    double: int
+    double: int = 0
     """Increments that counted and could not: twice, or refused, or deleted by a reset."""
 
+    @property
+    def wrong(self) -> int:
+        return self.lost + self.double
 
-def read_ledger(path: Path) -> Iterator[Request]:
-    """Yield the requests of a ledger of `torture.client`."""
-    with path.open() as lines:
+
+def read_requests(path: Path, start: int = 0) -> Iterator[Request]:
+    """Yield the requests of a ledger of `torture.client`, from its byte `start` on."""
+    for line in _whole_lines(path, start):
+        yield Request(*json.loads(line))
+
+
+def read_resets(path: Path) -> Iterator[Reset]:
+    """Yield the resets of a ledger of `torture.commander`."""
+    for line in _whole_lines(path):
+        name, began, ended, success = json.loads(line)
+        if name == "resetnumbers":
+            yield Reset(began, ended, success)
+
+
+def _whole_lines(path: Path, start: int = 0) -> Iterator[bytes]:
+    with path.open("rb") as lines:
+        lines.seek(start)
         for line in lines:
-            if line.endswith("\n"):  # the client is still writing the last one
-                yield Request(*json.loads(line))
+            if line.endswith(b"\n"):  # somebody is still writing the last one
+                yield line
+
+
+def possible_resets(resets: Iterable[Reset], replaced: float = -math.inf) -> list[Reset]:
+    """Return the resets of which one is the last that took effect.
+
+    One that had begun when the database was `replaced` may be undone by that.
+    """
+    possible = [NO_RESET]
+    for reset in sorted(resets, key=lambda reset: reset.ended):
+        if reset.certain and reset.began > replaced:
+            possible = [other for other in possible if other.ended > reset.began]
+        possible.append(reset)
+    return possible
 
 
 def account(
     requests: Iterable[Request],
     totals: Mapping[str, int],
-    reset: Reset = Reset(),
+    reset: Reset = NO_RESET,
     durable_until: float = math.inf,
 ) -> Verdict:
     """Hold the totals against the requests, key by key.

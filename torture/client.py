@@ -39,8 +39,7 @@ def main(port: int, seed: str, ledger: TextIO) -> None:
         increments, request = _request(chance)
         sent = time.monotonic()
         status = _exchange(connection, request)
-        json.dump([sent, time.monotonic(), status, increments], ledger)
-        ledger.write("\n")
+        ledger.write(json.dumps([sent, time.monotonic(), status, increments]) + "\n")
         ledger.flush()
         if not status or chance.random() < 0.02:  # a new connection may reach another worker
             connection.close()

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 
 class Instant(NamedTuple):
+    """A moment in the life of a worker."""
+
     when: str
     retires: bool = False
     """Whether it comes only when a journal is recovered and removed."""
@@ -19,4 +21,19 @@ INSTANTS = {
     "flushed": Instant("after a journal's last flush and before it is renamed", retires=True),
     "renamed": Instant("after a journal is renamed and before its position goes", retires=True),
     "forgotten": Instant("after a position is gone and before its file is", retires=True),
+}
+
+
+class ResetInstant(NamedTuple):
+    """A moment in the life of resetnumbers."""
+
+    when: str
+    is_done: bool = False
+    """Whether everything is reset by then; before that, nothing is."""
+
+
+RESET_INSTANTS = {
+    "skipped": ResetInstant("after the positions moved and before the totals go"),
+    "deleted": ResetInstant("after the totals went and before COMMIT"),
+    "reset": ResetInstant("after COMMIT and before it says so", is_done=True),
 }

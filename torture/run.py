@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-from torture.account import Request, Reset, Verdict, account, read_ledger
+from torture.account import (
+    Request,
+    Reset,
+    Verdict,
+    account,
+    possible_resets,
+    read_requests,
+    read_resets,
+)
 from torture.service import ROOT, HarnessError, Service, wait_until
 
 _CLIENTS = 3
+_LIMIT, _LONG_LIMIT = 240, 2400
+"""Seconds after which a fault has failed, in its short and in its long form."""
 
 
 class Run:
@@ -26,29 +41,35 @@ class Run:
     Attributes:
         service: the service, running.
         chance: where all randomness comes from.
-        minutes: how long the whole torture is to take.
         long: whether there is time for the long form of a fault.
+        beside_commands: whether flushnumbers and resetnumbers are run beside the load.
         injected: how many times the fault was made to happen.
         beside: requests besides those of the clients.
+        resets: resets besides those of `torture.commander`.
         cleanup: what is to be undone at the end.
-        reset, durable_until: what the account has to know, where the fault changes it.
+        replaced, durable_until: what the account has to know, where the fault changes it.
     """
 
-    def __init__(self, folder: Path, chance: random.Random, minutes: float) -> None:
+    def __init__(
+        self, folder: Path, chance: random.Random, long: bool, beside_commands: bool
+    ) -> None:
         self.folder = folder
         self.chance = chance
-        self.minutes = minutes
-        self.long = minutes >= 30
+        self.long = long
+        self.beside_commands = beside_commands
         self.injected = 0
-        self.reset = Reset()
+        self.replaced = -math.inf
         self.durable_until = math.inf
         self.ledgers: list[Path] = []
+        self.command_ledgers: list[Path] = []
         self.beside: list[Request] = []
+        self.resets: list[Reset] = []
         self.cleanup = ExitStack()
 
     def start(self, **settings: str) -> None:
         """Start the service, with `settings` in its environment."""
         self.service = Service(self.folder, **settings)
+        self.cleanup.callback(self.service.kill_everything)
         if "DATABASE_URL" in settings:
             self.service.manage("migrate", "-v0")
         else:
@@ -58,43 +79,68 @@ class Run:
     @contextmanager
     def load(self, port: int = 0) -> Iterator[None]:
         """Have clients send increments; they have begun, and end with the block."""
-        clients, ledgers = [], []
-        for _ in range(_CLIENTS):
-            ledger = self.folder / f"ledger {len(self.ledgers)}"
-            self.ledgers.append(ledger)
-            ledgers.append(ledger)
-            seed = str(self.chance.random())
-            command = [sys.executable, "-m", "torture.client", str(port or self.service.port)]
-            command += [seed, str(ledger)]
-            clients.append(subprocess.Popen(command, cwd=ROOT))
+        with ExitStack() as ends:
+            begun = []
+            if self.beside_commands and not port:
+                ledger = self._ledger(self.command_ledgers, "commands")
+                begun.append(ledger)
+                ends.enter_context(self._process("torture.commander", ledger))
+            for _ in range(_CLIENTS):
+                ledger = self._ledger(self.ledgers, "requests")
+                begun.append(ledger)
+                arguments = [str(port or self.service.port)]
+                ends.enter_context(self._process("torture.client", ledger, *arguments))
+            for ledger in begun:
+                wait_until(partial(_has_begun, ledger), f"the first line of {ledger}")
+            yield
+
+    def _ledger(self, ledgers: list[Path], name: str) -> Path:
+        ledgers.append(self.folder / f"{name} {len(ledgers)}")
+        return ledgers[-1]
+
+    @contextmanager
+    def _process(self, module: str, ledger: Path, *arguments: str) -> Iterator[None]:
+        command = [sys.executable, "-m", module, *arguments, str(self.chance.random()), str(ledger)]
+        with (self.folder / module).open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.service.env, stdout=log, stderr=log
+            )
         try:
-            for ledger in ledgers:
-                wait_until(partial(_has_begun, ledger), "a client to begin")
             yield
         finally:
-            for client in clients:
-                client.terminate()
-            for client in clients:
-                if client.wait(60):
-                    raise HarnessError("a client failed")
+            process.terminate()
+            try:
+                code = process.wait(60)
+            finally:
+                process.kill()
+        if code:
+            raise HarnessError(f"{module} failed: {(self.folder / module).read_text()[-2000:]}")
+
+    @contextmanager
+    def no_commands(self) -> Iterator[None]:
+        """Have no flushnumbers and resetnumbers run during the block."""
+        with ExitStack() as files:
+            for ledger in self.command_ledgers:
+                file = files.enter_context(ledger.open("rb"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def pause(self, least: float = 0.1, most: float = 1.0) -> None:
         """Let a random time pass under load: the instant of a fault is to be any instant."""
         time.sleep(self.chance.uniform(least, most))
 
-    def requests(self) -> Iterator[Request]:
-        for ledger in self.ledgers:
-            yield from read_ledger(ledger)
-        yield from self.beside
-
     def wait_for(self, status: int) -> None:
         """Wait until a request is answered with `status` (0: is not answered)."""
+        ends = {ledger: ledger.stat().st_size for ledger in self.ledgers}
 
-        def count() -> int:
-            return sum(request.status == status for request in self.requests())
+        def came() -> bool:
+            return any(
+                request.status == status
+                for ledger, end in ends.items()
+                for request in read_requests(ledger, end)
+            )
 
-        before = count()
-        wait_until(lambda: count() > before, f"an answer {status}", 90)
+        wait_until(came, f"an answer {status}", 90)
 
     def wait_for_progress(self) -> None:
         """Wait until increments are acknowledged again."""
@@ -104,18 +150,33 @@ class Run:
         """Bring everything into the totals, in two ways, and return the worse verdict.
 
         First `flushnumbers` does it while the workers run; then the workers end, and must not
-        count again what they have in memory.
+        count again what they have in memory. Where it is not known which reset was the last, it is
+        the one with the best verdict.
         """
         self.service.ensure_running()
         self.service.manage("flushnumbers")
-        running = self._account()
+        running = self.service.totals()
         self.service.stop()
         self.service.manage("flushnumbers")
-        stopped = self._account()
-        return max(running, stopped, key=lambda verdict: verdict.lost + verdict.double)
+        stopped = self.service.totals()
+        requests = self._requests()
+        verdicts = []
+        for reset in self._possible_resets():
+            both = [
+                account(requests, totals, reset, self.durable_until)
+                for totals in (running, stopped)
+            ]
+            verdicts.append(max(both, key=lambda verdict: verdict.wrong))
+        return min(verdicts, key=lambda verdict: verdict.wrong)
 
-    def _account(self) -> Verdict:
-        return account(self.requests(), self.service.totals(), self.reset, self.durable_until)
+    def _requests(self) -> list[Request]:
+        return [request for ledger in self.ledgers for request in read_requests(ledger)] + (
+            self.beside
+        )
+
+    def _possible_resets(self) -> list[Reset]:
+        resets = [reset for ledger in self.command_ledgers for reset in read_resets(ledger)]
+        return possible_resets(resets + self.resets, self.replaced)
 
 
 def _has_begun(ledger: Path) -> bool:
@@ -129,24 +190,60 @@ def empty_database() -> Path:
     return service.database
 
 
-def perform(fault: Callable[[Run], None], seed: str, minutes: float) -> tuple[int, Verdict]:
-    """Make a fault happen to a service of its own; return how many times, and the account.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    injected: int
+    """How many times the fault was made to happen."""
+    verdict: Verdict
+    failure: str
+    """What did not come back, or went wrong otherwise, so that there is no account; else empty."""
 
-    The folder is kept where something was lost or went wrong.
+    @property
+    def ok(self) -> bool:
+        return not self.failure and not self.verdict.wrong
+
+
+def perform(
+    inflict: Callable[[Run], None], seed: str, long: bool = False, beside_commands: bool = False
+) -> Outcome:
+    """Make a fault happen to a service of its own, and say what came of it.
+
+    It ends within a limit, whatever happens. The folder is kept where not all went well.
     """
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
-    run = Run(folder, random.Random(seed), minutes)
+    run = Run(folder, random.Random(seed), long, beside_commands)
+    verdict = Verdict()
+    failure = ""
     try:
-        fault(run)
-        verdict = run.settle()
-    except HarnessError as error:
-        raise HarnessError(f"{error} (everything is in {folder})") from error
-    finally:
-        if hasattr(run, "service"):
-            run.service.kill_everything()
-        run.cleanup.close()
-    if verdict.lost or verdict.double:
-        print(f"everything is in {folder}", file=sys.stderr)
-    else:
+        with run.cleanup, _limit(_LONG_LIMIT if long else _LIMIT):
+            inflict(run)
+            verdict = run.settle()
+    except Exception as error:
+        failure = str(error) if isinstance(error, HarnessError) else repr(error)
+        (folder / "failure").write_text(traceback.format_exc())
+    outcome = Outcome(run.injected, verdict, failure)
+    if outcome.ok:
         shutil.rmtree(folder)
-    return run.injected, verdict
+    else:
+        print(f"everything is in {folder}", file=sys.stderr)
+    return outcome
+
+
+@contextmanager
+def _limit(seconds: int) -> Iterator[None]:
+    """Interrupt the block after so many seconds, whatever it waits for.
+
+    Raises:
+        HarnessError: it was interrupted.
+    """
+
+    def interrupt(*_: Any) -> None:
+        raise HarnessError(f"it was not over after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

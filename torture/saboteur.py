@@ -2,7 +2,8 @@
 
 An order is a file in the folder `TORTURE_ORDERS`. An order to kill at an instant is carried out by
 the first process that gets there, which removes the file; the others hold as long as the file is
-there. The product knows nothing of this: its functions are wrapped from outside.
+there. It says whom to kill, as kill(2) does (-7 is the process group 7), but 0 is the process
+itself. The product knows nothing of this: its functions are wrapped from outside.
 `torture/instants.py` says what the instants mean.
 """
 
@@ -34,6 +35,8 @@ def let_in() -> None:
     _strike(Buffer, "flushed", before="commit")
     _strike(flush, "mark_done", before="flushed", after="renamed")
     _strike(totals, "forget_position", after="forgotten")
+    _strike(totals, "delete_totals", before="skipped", after="deleted")
+    _strike(flush, "reset", after="reset")
     vars(journal)["os"] = _FailingOs()
     time.time = _shifted(time.time)
 
@@ -60,9 +63,8 @@ def _die_if_ordered(instant: str) -> None:
         order.unlink()
     except FileNotFoundError:
         return
-    if whom == "everyone":
-        os.killpg(0, signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
+    for number in map(int, whom.split()):
+        os.kill(number or os.getpid(), signal.SIGKILL)
 
 
 def _forking(append: Callable[..., None]) -> Callable[..., None]:

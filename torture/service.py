@@ -10,8 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -37,6 +37,13 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = _PAT
         if time.monotonic() > deadline:
             raise HarnessError(f"waited {seconds} s in vain: {what}")
         time.sleep(0.02)
+
+
+def _has_journal(pid: int) -> bool:
+    with suppress(psutil.Error):
+        files = psutil.Process(pid).open_files()
+        return any(file.path.endswith(".journal") for file in files)
+    return False
 
 
 class Service:
@@ -65,7 +72,7 @@ class Service:
             "TORTURE_ORDERS": str(self.orders),
             **settings,
         }
-        self._group = 0
+        self.group = 0
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -78,7 +85,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
-        self._group = self.master.pid
+        self.group = self.master.pid
         wait_until(self._answers, f"the service to start; see {self.log}")
 
     def _answers(self) -> bool:
@@ -109,13 +116,9 @@ class Service:
         for process in psutil.process_iter():
             with suppress(OSError, psutil.Error):
                 group = os.getpgid(process.pid)
-                if group == self._group and process.status() != psutil.STATUS_ZOMBIE:
+                if group == self.group and process.status() != psutil.STATUS_ZOMBIE:
                     alive.append(process.pid)
         return alive
-
-    def descriptors(self) -> int:
-        """Return how many file descriptors the master has open."""
-        return int(psutil.Process(self.master.pid).num_fds())
 
     def send(self, sig: signal.Signals, *pids: int) -> None:
         for pid in pids:
@@ -123,17 +126,14 @@ class Service:
                 os.kill(pid, sig)
 
     def kill_everything(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._group, signal.SIGKILL)
-        self.wait_gone()
+        if self.group:
+            with suppress(ProcessLookupError):
+                os.killpg(self.group, signal.SIGKILL)
+            self.wait_gone()
 
-    def owned_journals(self) -> list[Path]:
-        """Return the journals that the workers write."""
-        files = []
-        for worker in self.workers():
-            with suppress(psutil.Error):
-                files += [Path(file.path) for file in psutil.Process(worker).open_files()]
-        return [file for file in files if file.suffix == ".journal"]
+    def owners(self) -> list[int]:
+        """Return the workers that have a journal."""
+        return [worker for worker in self.workers() if _has_journal(worker)]
 
     def wait_gone(self) -> None:
         self.master.wait(_PATIENCE)
@@ -160,23 +160,34 @@ class Service:
     def wait_for_log(self, text: str) -> None:
         wait_until(lambda: text in self.log.read_text(), f"{text!r} in the log")
 
-    def manage(self, *command: str) -> str:
-        """Run a management command and return what it wrote.
+    def manage(self, *command: str) -> None:
+        """Run a management command.
 
         Raises:
             HarnessError: it failed.
         """
-        done = subprocess.run(
-            [sys.executable, "manage.py", *command],
+        with self.managing(*command) as process:
+            text, _ = process.communicate(timeout=_PATIENCE)
+        if process.returncode:
+            raise HarnessError(f"{command[0]} failed: {text}")
+
+    @contextmanager
+    def managing(self, *command: str, sabotaged: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """Run a management command beside the block; what is left of it is killed at the end."""
+        program = ["-m", "torture.sabotaged_manage"] if sabotaged else ["manage.py"]
+        process = subprocess.Popen(
+            [sys.executable, *program, *command],
             cwd=ROOT,
             env=self.env,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=_PATIENCE,
         )
-        if done.returncode:
-            raise HarnessError(f"{command[0]} failed: {done.stdout}{done.stderr}")
-        return done.stdout + done.stderr
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def rows(self, query: str) -> list[tuple]:
         """Return the rows of a query on its database."""

@@ -1,6 +1,14 @@
 """The faults, by what they hurt."""
 
 from torture.fault import FAULTS
-from torture.faults import commands, databases, journals, power, processes, writes
+from torture.faults import (  # noqa: F401  (registers them)
+    commands,
+    databases,
+    journals,
+    power,
+    processes,
+    restarts,
+    writes,
+)
 
-__all__ = ["FAULTS", "commands", "databases", "journals", "power", "processes", "writes"]
+__all__ = ["FAULTS"]

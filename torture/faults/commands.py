@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from torture.account import Reset
-from torture.fault import fault
+from torture.fault import Inflict, fault
+from torture.instants import RESET_INSTANTS
 from torture.run import Run
-from torture.service import Service
+from torture.service import HarnessError, Service
+
+_RESET = "resetnumbers", "--noinput"
 
 
 @fault("flushnumbers twice at once, under load", "whoever flushes, it counts once")
@@ -31,20 +35,72 @@ def _reset_at_once(run: Run) -> None:
     with run.load(), ThreadPoolExecutor() as pool:
         for _ in range(3 if run.long else 1):
             flush = pool.submit(run.service.manage, "flushnumbers")
-            resets = [pool.submit(_reset, run.service) for _ in range(2)]
+            resets = [pool.submit(_reset, run) for _ in range(2)]
             flush.result()
             for reset in resets:
                 reset.result()
             run.pause()
-            run.reset = _reset(run.service)
+            _reset(run)
             run.injected += 3
         run.wait_for_progress()
 
 
-def _reset(service: Service) -> Reset:
+def _reset(run: Run) -> None:
     began = time.monotonic()
-    service.manage("resetnumbers", "--noinput")
-    return Reset(began, time.monotonic())
+    run.service.manage(*_RESET)
+    run.resets.append(Reset(began, time.monotonic()))
+
+
+def _kill_during_reset(instant: str, whom: str) -> Inflict:
+    def inflict(run: Run) -> None:
+        run.start(FLUSH_INTERVAL="3600")
+        service = run.service
+        targets = {"resetnumbers": "0", "the service": f"-{service.group}"}
+        targets["both"] = f"{targets['the service']} {targets['resetnumbers']}"
+        with run.load():
+            for _ in range(3 if run.long else 1):
+                run.pause()
+                service.manage("flushnumbers")  # so that there are totals to reset
+                run.pause()
+                service.order(f"die-{instant}", targets[whom])
+                began = time.monotonic()
+                survives = whom == "the service"
+                with service.managing(*_RESET, sabotaged=True) as process:
+                    code = process.wait(60)
+                if code != (0 if survives else -signal.SIGKILL):
+                    raise HarnessError(f"resetnumbers ended with {code}")
+                if survives or RESET_INSTANTS[instant].is_done:
+                    run.resets.append(Reset(began, time.monotonic()))
+                run.injected += 1
+                service.ensure_running()
+                run.wait_for_progress()
+
+    return inflict
+
+
+for _instant, _meaning in RESET_INSTANTS.items():
+    for _whom in "resetnumbers", "the service", "both":
+        fault(
+            f"kill -9 {_whom} during a reset: {_instant}",
+            f"a death {_meaning.when} leaves everything reset, or nothing",
+            short=(_instant, _whom) in {("deleted", "both"), ("reset", "resetnumbers")},
+        )(_kill_during_reset(_instant, _whom))
+
+
+@fault("kill -9 resetnumbers", "killed at any moment, it has reset everything, or nothing")
+def _kill_reset(run: Run) -> None:
+    run.start()
+    with run.load():
+        began = time.monotonic()
+        _reset(run)
+        whole = time.monotonic() - began
+        for _ in range(20 if run.long else 3):
+            run.pause()
+            began = time.monotonic()
+            with run.service.managing(*_RESET):
+                run.pause(0.6 * whole, 1.1 * whole)
+            run.resets.append(Reset(began, time.monotonic(), certain=False))
+            run.injected += 1
 
 
 @fault("two services by mistake", "on the same journals and database they count as one")

@@ -59,12 +59,14 @@ def _set_writable(database: Path, writable: bool) -> None:
         subprocess.run(["chattr", "-i" if writable else "+i", database], check=True)
 
 
-def _replace(database: Path, other: Path) -> None:
+def _replace(run: Run, other: Path) -> None:
     """Put `other` in the database's place while nobody writes to it, without the old one's WAL."""
-    with _locked(database):
+    database = run.service.database
+    with run.no_commands(), _locked(database):
         for suffix in "-wal", "-shm":
             database.with_name(database.name + suffix).unlink(missing_ok=True)
         other.rename(database)
+        run.replaced = time.monotonic()
 
 
 def _copy(database: Path, to: Path) -> Path:
@@ -80,7 +82,7 @@ def _replace_by_older(run: Run) -> None:
         run.pause()
         older = _copy(run.service.database, run.folder / "older.db")
         run.pause()
-        _replace(run.service.database, older)
+        _replace(run, older)
         run.injected += 1
         run.wait_for_progress()
 
@@ -90,7 +92,7 @@ def _replace_by_empty(run: Run) -> None:
     run.start()
     with run.load():
         run.pause()
-        _replace(run.service.database, _copy(empty_database(), run.folder / "empty.db"))
+        _replace(run, _copy(empty_database(), run.folder / "empty.db"))
         run.injected += 1
         run.wait_for_progress()
 
@@ -103,11 +105,13 @@ def _corrupt(run: Run) -> None:
         good = _copy(run.service.database, run.folder / "good.db")
         corrupt = run.folder / "corrupt.db"
         corrupt.write_bytes(b"garbage " * 10_000)
-        _replace(run.service.database, corrupt)
+        _replace(run, corrupt)
         run.service.wait_for_log("The flush failed")
         run.injected += 1
         run.wait_for_progress()
-        good.rename(run.service.database)
+        with run.no_commands():
+            good.rename(run.service.database)
+            run.replaced = time.monotonic()
         run.service.wait_for_log("The flush succeeds again")
 
 

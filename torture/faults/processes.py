@@ -8,7 +8,7 @@ import time
 from torture.fault import Inflict, fault
 from torture.instants import INSTANTS
 from torture.run import Run
-from torture.service import HarnessError, wait_until
+from torture.service import wait_until
 
 
 def _repeat(run: Run, inflict: Inflict) -> None:
@@ -56,8 +56,9 @@ def _die_at(instant: str, whom: str) -> Inflict:
         run.start()
         with run.load():
             run.pause()
-            wait_until(lambda: len(run.service.owned_journals()) == 2, "each worker's journal")
-            order = run.service.order(f"die-{instant}", whom)
+            wait_until(lambda: len(run.service.owners()) == 2, "each worker's journal")
+            target = f"-{run.service.group}" if whom == "everyone" else "0"
+            order = run.service.order(f"die-{instant}", target)
             if INSTANTS[instant].retires:  # then there has to be a journal to recover
                 run.service.send(signal.SIGKILL, run.service.workers()[0])
             wait_until(lambda: not order.exists(), f"a process to die {INSTANTS[instant].when}")
@@ -125,26 +126,6 @@ def _time_out(run: Run) -> None:
         run.injected += 1
         run.service.ensure_running()
         run.wait_for_progress()
-
-
-@fault("worker restarts in number", "they leave no file, no row and no descriptor behind")
-def _restart_often(run: Run) -> None:
-    run.start()
-    with run.load():
-        descriptors = run.service.descriptors()
-        for _ in range(max(5, int(run.minutes * 5))):
-            run.service.send(signal.SIGKILL, run.chance.choice(_workers(run)))
-            run.injected += 1
-            run.service.ensure_running()
-        if run.service.descriptors() > descriptors:
-            raise HarnessError("the master has more open descriptors than before")
-    run.service.stop()
-    run.service.start()  # what the last deaths left is recovered now, at the latest
-    run.service.stop()
-    if left := list(run.service.journals.iterdir()):
-        raise HarnessError(f"files are left: {left}")
-    if rows := run.service.rows("SELECT journal FROM positions"):
-        raise HarnessError(f"positions are left: {rows}")
 
 
 @fault("clock set back and forth", "nothing depends on the time of day")
