@@ -5,6 +5,7 @@ from torture.faults import (  # noqa: F401  (registers them)
     commands,
     databases,
     journals,
+    pairs,
     power,
     processes,
     restarts,

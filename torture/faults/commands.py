@@ -51,43 +51,46 @@ def _reset(run: Run) -> None:
     run.resets.append(Reset(began, time.monotonic()))
 
 
-def _kill_during_reset(instant: str, whom: str) -> Inflict:
+def _kill_during_reset(command: bool, service: bool) -> Inflict:
+    """Make a fault of killing one of the two, or both, at each instant of a reset."""
+
     def inflict(run: Run) -> None:
-        run.start(FLUSH_INTERVAL="3600")
-        service = run.service
-        targets = {"resetnumbers": "0", "the service": f"-{service.group}"}
-        targets["both"] = f"{targets['the service']} {targets['resetnumbers']}"
+        run.start(FLUSH_INTERVAL="3600")  # what is reset is in journals, memory and totals
         with run.load():
-            for _ in range(3 if run.long else 1):
+            for instant in list(RESET_INSTANTS) * (3 if run.long else 1):
                 run.pause()
-                service.manage("flushnumbers")  # so that there are totals to reset
+                run.service.manage("flushnumbers")
                 run.pause()
-                service.order(f"die-{instant}", targets[whom])
+                victims = [f"-{run.service.group}"] * service + ["0"] * command
+                run.service.order(f"die-{instant}", " ".join(victims))
                 began = time.monotonic()
-                survives = whom == "the service"
-                with service.managing(*_RESET, sabotaged=True) as process:
+                with run.service.managing(*_RESET, sabotaged=True) as process:
                     code = process.wait(60)
-                if code != (0 if survives else -signal.SIGKILL):
-                    raise HarnessError(f"resetnumbers ended with {code}")
-                if survives or RESET_INSTANTS[instant].is_done:
+                if code != -signal.SIGKILL * command:
+                    raise HarnessError(f"resetnumbers ended with {code} ({instant})")
+                if not command or RESET_INSTANTS[instant].is_done:
                     run.resets.append(Reset(began, time.monotonic()))
                 run.injected += 1
-                service.ensure_running()
+                run.service.ensure_running()
                 run.wait_for_progress()
 
     return inflict
 
 
-for _instant, _meaning in RESET_INSTANTS.items():
-    for _whom in "resetnumbers", "the service", "both":
-        fault(
-            f"kill -9 {_whom} during a reset: {_instant}",
-            f"a death {_meaning.when} leaves everything reset, or nothing",
-            short=(_instant, _whom) in {("deleted", "both"), ("reset", "resetnumbers")},
-        )(_kill_during_reset(_instant, _whom))
+for _whom, _command, _service in [
+    ("resetnumbers", True, False),
+    ("the service", False, True),
+    ("both", True, True),
+]:
+    _when = "; ".join(instant.when for instant in RESET_INSTANTS.values())
+    fault(
+        f"kill -9 {_whom} during a reset",
+        f"a death leaves everything reset, or nothing: {_when}",
+        short=_whom == "both",
+    )(_kill_during_reset(_command, _service))
 
 
-@fault("kill -9 resetnumbers", "killed at any moment, it has reset everything, or nothing")
+@fault("kill -9 resetnumbers", "so it is at any other moment")
 def _kill_reset(run: Run) -> None:
     run.start()
     with run.load():

@@ -18,7 +18,7 @@ from torture.run import Run, empty_database
 
 
 @contextmanager
-def _locked(database: Path) -> Iterator[sqlite3.Connection]:
+def locked(database: Path) -> Iterator[sqlite3.Connection]:
     """Keep every other process from writing to the database."""
     with closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
@@ -30,7 +30,7 @@ def _lock(run: Run) -> None:
     run.start()
     with run.load():
         run.pause()
-        with _locked(run.service.database):
+        with locked(run.service.database):
             time.sleep(60 if run.long else 1)
             run.wait_for_progress()
             run.injected += 1
@@ -62,7 +62,7 @@ def _set_writable(database: Path, writable: bool) -> None:
 def _replace(run: Run, other: Path) -> None:
     """Put `other` in the database's place while nobody writes to it, without the old one's WAL."""
     database = run.service.database
-    with run.no_commands(), _locked(database):
+    with run.no_commands(), locked(database):
         for suffix in "-wal", "-shm":
             database.with_name(database.name + suffix).unlink(missing_ok=True)
         other.rename(database)

@@ -27,13 +27,12 @@ def _restart_often(run: Run) -> None:
         wait_until(lambda: len(service.owners()) == _WORKERS, "each worker's journal")
     before = _held(service, survivor)
     with run.load():
-        ended = {survivor}
+        spared = {survivor}
         while run.injected < restarts:
-            # Only those that have accepted increments: a restart leaves a journal behind.
-            wait_until(lambda: not ended.issuperset(service.owners()), "a new worker's journal")
-            for worker in set(service.owners()) - ended:
+            spared &= set(service.workers())  # the system uses process IDs again
+            for worker in _wait_for_owners(service, spared):
                 service.send(run.chance.choice([signal.SIGKILL, signal.SIGTERM]), worker)
-                ended.add(worker)
+                spared.add(worker)
                 run.injected += 1
         service.ensure_running()
         run.wait_for_progress()
@@ -45,6 +44,12 @@ def _restart_often(run: Run) -> None:
         raise HarnessError(f"files are left: {left}")
     if rows := service.rows("SELECT journal FROM positions"):
         raise HarnessError(f"positions are left: {rows}")
+
+
+def _wait_for_owners(service: Service, spared: set[int]) -> set[int]:
+    """Return workers that are to end: they have journals, for a restart to leave behind."""
+    wait_until(lambda: not spared.issuperset(service.owners()), "a new worker's journal")
+    return set(service.owners()) - spared
 
 
 def _held(service: Service, survivor: int) -> dict[str, int]:
