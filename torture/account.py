@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,29 @@ def possible_resets(resets: Iterable[Reset], replaced: float = -math.inf) -> lis
             possible = [other for other in possible if other.ended > reset.began]
         possible.append(reset)
     return possible
+
+
+def judge(
+    requests: Collection[Request],
+    states: Collection[Mapping[str, int]],
+    resets: Collection[Reset],
+    durable_until: float = math.inf,
+) -> Verdict:
+    """Return the worst verdict on `states` of the totals.
+
+    Which of `resets` was the last is not known: it is the one with which the verdict is best.
+    """
+    return min(
+        (
+            max((account(requests, state, reset, durable_until) for state in states), key=_wrong)
+            for reset in resets
+        ),
+        key=_wrong,
+    )
+
+
+def _wrong(verdict: Verdict) -> int:
+    return verdict.wrong
 
 
 def account(

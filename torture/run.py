@@ -23,7 +23,7 @@ from torture.account import (
     Request,
     Reset,
     Verdict,
-    account,
+    judge,
     possible_resets,
     read_requests,
     read_resets,
@@ -150,8 +150,7 @@ class Run:
         """Bring everything into the totals, in two ways, and return the worse verdict.
 
         First `flushnumbers` does it while the workers run; then the workers end, and must not
-        count again what they have in memory. Where it is not known which reset was the last, it is
-        the one with the best verdict.
+        count again what they have in memory.
         """
         self.service.ensure_running()
         self.service.manage("flushnumbers")
@@ -159,24 +158,14 @@ class Run:
         self.service.stop()
         self.service.manage("flushnumbers")
         stopped = self.service.totals()
-        requests = self._requests()
-        verdicts = []
-        for reset in self._possible_resets():
-            both = [
-                account(requests, totals, reset, self.durable_until)
-                for totals in (running, stopped)
-            ]
-            verdicts.append(max(both, key=lambda verdict: verdict.wrong))
-        return min(verdicts, key=lambda verdict: verdict.wrong)
-
-    def _requests(self) -> list[Request]:
-        return [request for ledger in self.ledgers for request in read_requests(ledger)] + (
-            self.beside
-        )
-
-    def _possible_resets(self) -> list[Reset]:
+        requests = [request for ledger in self.ledgers for request in read_requests(ledger)]
         resets = [reset for ledger in self.command_ledgers for reset in read_resets(ledger)]
-        return possible_resets(resets + self.resets, self.replaced)
+        return judge(
+            requests + self.beside,
+            [running, stopped],
+            possible_resets(resets + self.resets, self.replaced),
+            self.durable_until,
+        )
 
 
 def _has_begun(ledger: Path) -> bool:
