@@ -10,6 +10,7 @@ itself. The product knows nothing of this: its functions are wrapped from outsid
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import time
@@ -72,15 +73,24 @@ def _forking(append: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any) -> None:
         append(*args)
         try:
+            ledger = Path((_orders / "fork").read_text())
             (_orders / "fork").unlink()
         except FileNotFoundError:
             return
         if not os.fork():
-            service().flusher.flush()
-            stop_service()
+            _increment_in_child(ledger)
             os._exit(0)
 
     return wrapped
+
+
+def _increment_in_child(ledger: Path) -> None:
+    """Record an increment of the child's own, write it down as `torture.client` does, and end."""
+    began = time.monotonic()
+    service().buffer.add("of a child", 1)
+    ledger.write_text(json.dumps([began, time.monotonic(), 200, [("of a child", 1)]]) + "\n")
+    service().flusher.flush()
+    stop_service()
 
 
 def _shifted(clock: Callable[[], float]) -> Callable[[], float]:

@@ -72,7 +72,6 @@ _BRIEF: list[_Brief] = [
     _order("write-eio", "write-short"),
     _order("fdatasync-eio"),
     _order("clock", text="-10000"),
-    _order("fork"),
 ]
 
 

@@ -137,11 +137,17 @@ def _set_clock_once(run: Run) -> None:
     run.service.order("clock", str(run.chance.uniform(-20000, 20000)))
 
 
-@fault("fork", "a child neither flushes nor keeps what is its parent's")
+@fault(
+    "fork", "a child neither flushes nor keeps what is its parent's, and has a journal of its own"
+)
 def _fork(run: Run) -> None:
     _repeat(run, _fork_once)
 
 
 def _fork_once(run: Run) -> None:
-    order = run.service.order("fork")
-    wait_until(lambda: not order.exists(), "a fork")
+    ledger = run.folder / f"child {run.injected}"
+    ledger.touch()
+    run.ledgers.append(ledger)
+    run.service.order("fork", str(ledger))
+    wait_until(lambda: ledger.stat().st_size, "a child's increment")
+    wait_until(lambda: len(run.service.workers()) == run.service.workers_wanted, "the child to end")
