@@ -186,6 +186,8 @@ class Outcome:
     verdict: Verdict
     failure: str
     """What did not come back, or went wrong otherwise, so that there is no account; else empty."""
+    folder: Path
+    """Where everything is, if not all went well."""
 
     @property
     def ok(self) -> bool:
@@ -210,11 +212,9 @@ def perform(
     except Exception as error:
         failure = str(error) if isinstance(error, HarnessError) else repr(error)
         (folder / "failure").write_text(traceback.format_exc())
-    outcome = Outcome(run.injected, verdict, failure)
+    outcome = Outcome(run.injected, verdict, failure, folder)
     if outcome.ok:
         shutil.rmtree(folder)
-    else:
-        print(f"everything is in {folder}", file=sys.stderr)
     return outcome
 
 

@@ -86,7 +86,7 @@ for _whom, _command, _service in [
     fault(
         f"kill -9 {_whom} during a reset",
         f"a death leaves everything reset, or nothing: {_when}",
-        short=_whom == "both",
+        short=_whom == "resetnumbers",
     )(_kill_during_reset(_command, _service))
 
 

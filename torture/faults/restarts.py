@@ -12,7 +12,7 @@ from torture.service import HarnessError, Service, wait_until
 
 _WORKERS = 8
 _RESTARTS, _LONG_RESTARTS = 100, 10_000
-_GROWTH = 16 * 1024 * 1024
+_GROWTH = 8 * 1024 * 1024
 """Bytes by which a process may grow, however many restarts there were."""
 
 
