@@ -20,8 +20,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError  # noqa: N812
 from typing import BinaryIO
 from zlib import crc32
+
+import msgspec
 
 from counters.parsing import parse_batch
 
@@ -177,7 +180,10 @@ def read_tail(
         tail = Tail(end=max(position, len(HEADER)))
         file.seek(tail.end)
         for payload in _payloads(file, size - tail.end):
-            _add(tail, payload)
+            try:
+                _add(tail, payload)
+            except (StructError, UnicodeDecodeError, msgspec.DecodeError):
+                break  # the checksum is right, and yet it is no record
             tail.end += _frame.size + len(payload)
             progress(_frame.size + len(payload))
         tail.rest = max(0, size - tail.end)
@@ -212,7 +218,8 @@ def _payloads(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 def _add(tail: Tail, payload: bytes) -> None:
     if payload[0] == ONE:
-        tail.deltas[payload[_one.size :].decode()] += _one.unpack_from(payload)[1]
+        _, value = _one.unpack_from(payload)
+        tail.deltas[payload[_one.size :].decode()] += value
         tail.increments += 1
         return
     batch = parse_batch(payload[1:])

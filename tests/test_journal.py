@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from struct import pack
+from zlib import crc32
 
 import pytest
 
 from counters.journal import HEADER, MAGIC, record_of_batch, record_of_one
 from tests.server import Server, wait_for
+
+
+def _record(payload: bytes) -> bytes:
+    return pack("<II", len(payload), crc32(payload)) + payload
+
 
 GOOD = HEADER + record_of_one("a", 3) + record_of_batch(b'[{"key":"a","value":4}]')
 
@@ -32,8 +39,11 @@ def stopped(tmp_path: Path) -> Server:
         record_of_one("b", 1)[:-1] + b"?",
         b"\0" * 4096,
         b"\xff" * 100,
+        _record(b"\1short"),
+        _record(b"\1" + bytes(8) + b"\xff"),
+        _record(b"\2nonsense"),
     ],
-    ids=["torn", "torn head", "flipped", "zeros", "ones"],
+    ids=["torn", "torn head", "flipped", "zeros", "ones", "short", "no UTF-8", "no JSON"],
 )
 def test_bad_tail_is_set_aside_and_the_rest_counts(stopped: Server, tail: bytes) -> None:
     (stopped.journal_dir / "0.journal").write_bytes(GOOD + tail)
