@@ -304,12 +304,15 @@ class IncrementProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             return
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):  # it is 0.9 where there is none
+            raise ValueError(version)  # 400
         self._in_head = False
         self._lane = self._closing or (  # after the last reply: nobody's, thrown away at its end
             not self._unusual
             and (self.url == _PATH or self.url.startswith(_PATH + b"?"))
             and self.parser.get_method() == b"POST"
-            and self.parser.get_http_version() == "1.1"
+            and version == "1.1"
             and self._cycle_is_over()
         )
         if self._lane:

@@ -153,6 +153,15 @@ def test_a_wish_for_another_protocol_changes_nothing(
     assert shared_server.totals()[key] == 1
 
 
+@pytest.mark.parametrize("version", [b"", b" HTTP/0.9", b" HTTP/2.0"])
+def test_other_versions_of_http_are_refused(shared_server: Server, version: bytes) -> None:
+    with closing(_connect(shared_server)) as connection:
+        connection.sendall(INNER.replace(b" HTTP/1.1", version))
+        replies = _answers(connection)
+    assert replies.startswith(b"HTTP/1.1 400 ")
+    assert b"200" not in replies
+
+
 def test_there_is_no_way_through(shared_server: Server) -> None:
     with closing(_connect(shared_server)) as connection:
         connection.sendall(b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost:22\r\n\r\n" + INNER)
