@@ -43,6 +43,10 @@ siege: .venv/ready ## Load-test a running service with siege and check its total
 torture: .venv/ready-dev ## Break a real service in every way we know and count (MINUTES=60: longer)
 	@$(BIN)/python -m torture
 
+.PHONY: fuzz
+fuzz: .venv/ready-fuzz ## Try inputs that reach new code, with Atheris (MINUTES=10: longer; Linux)
+	@$(BIN)/python -m fuzz
+
 .PHONY: bench bench-quick
 bench: .venv/ready ## Measure against other servers and rewrite docs/performance.md (long)
 	@$(BIN)/python -m benchmarks
@@ -51,7 +55,7 @@ bench-quick: .venv/ready ## The same in under two minutes, printed only
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; totals and journals stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
@@ -63,4 +67,8 @@ clean: ## Remove the virtual environment and caches; totals and journals stay
 
 .venv/ready-dev: requirements-dev.txt .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/ready-fuzz: requirements-fuzz.txt .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
 	@touch $@

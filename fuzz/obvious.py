@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from struct import error as StructError  # noqa: N812
+from struct import unpack
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
+from zlib import crc32
 
 import h11
+import msgspec
 
-from counters.parsing import MAX_VALUE, MIN_VALUE
+from counters.parsing import MAX_VALUE, MIN_VALUE, parse_batch
 
 Pair = tuple[str, int]
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -87,11 +91,7 @@ class Request:
 
 
 class Unjudged(Exception):
-    """h11 refuses what the service may read.
-
-    That is a request without Host or with two of them, codings other than chunked, and spaces where
-    one would do in the first line.
-    """
+    """h11 refuses transfer codings that the service lets pass, as long as chunked is the last."""
 
 
 def read_requests(stream: bytes) -> list[Request]:
@@ -100,29 +100,36 @@ def read_requests(stream: bytes) -> list[Request]:
     Raises:
         Unjudged: nothing can be said about it.
     """
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(stream) + 1)
-    connection.receive_data(stream)
     requests = []
     try:
-        while isinstance(head := connection.next_event(), h11.Request):
-            body = b""
+        while True:
+            connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(stream) + 100)
+            connection.receive_data(_strict(stream))
+            head, body = connection.next_event(), b""
             while isinstance(event := connection.next_event(), h11.Data):
                 body += event.data
-            if not isinstance(event, h11.EndOfMessage):
+            if not isinstance(head, h11.Request) or not isinstance(event, h11.EndOfMessage):
                 break
             requests.append(_request(head, body))
             connection.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))
             connection.send(h11.EndOfMessage())
             connection.start_next_cycle()
+            stream, _ = connection.trailing_data
     except h11.ProtocolError as error:  # it is no HTTP from here on, or nothing may follow
-        refusal = str(error)
-        if (
-            "Host" in refusal
-            or "Transfer-Encoding" in refusal
-            or ("request line" in refusal and b"  " in stream)
-        ):
+        if "Transfer-Encoding" in str(error):
             raise Unjudged from error
     return requests
+
+
+def _strict(stream: bytes) -> bytes:
+    """Return `stream` without what h11 minds in its first request, and the service does not.
+
+    That is empty lines before it, more spaces than one, and any other number of Hosts than one.
+    """
+    head, end, rest = stream.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    first, *fields = re.sub(rb"^([A-Z]+) +", rb"\1 ", head).split(b"\r\n")
+    fields = [field for field in fields if not re.fullmatch(rb"(?i)host:[\t -~\x80-\xff]*", field)]
+    return b"\r\n".join([first, b"Host: x", *fields]) + end + rest
 
 
 def _request(head: h11.Request, body: bytes) -> Request:
@@ -140,3 +147,29 @@ def _request(head: h11.Request, body: bytes) -> Request:
         and len(body) <= 1024 * 1024,
         increments=increments or [],
     )
+
+
+def read_journal(content: bytes, position: int) -> tuple[int, list[Pair]]:
+    """Return where the last whole record of a journal ends, and the increments from `position`."""
+    header = b"incrementer journal 1\n"
+    assert content.startswith(header)
+    at, found = max(position, len(header)), list[Pair]()
+    while len(content) >= at + 8:
+        length, checksum = unpack("<II", content[at : at + 8])
+        payload = content[at + 8 : at + 8 + length]
+        if not payload or len(payload) < length or crc32(payload) != checksum:
+            break
+        pairs = _read_payload(payload)
+        if pairs is None:
+            break
+        at, found = at + 8 + length, found + pairs
+    return at, found
+
+
+def _read_payload(payload: bytes) -> list[Pair] | None:
+    try:
+        if payload[0] == 1:
+            return [(payload[9:].decode(), unpack("<q", payload[1:9])[0])]
+        return [(increment.key, increment.value) for increment in parse_batch(payload[1:])]
+    except (StructError, UnicodeDecodeError, msgspec.DecodeError):
+        return None
