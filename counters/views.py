@@ -117,7 +117,7 @@ def uncoded(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpReques
     """Refuse a compressed body: of the transfer codings, servers undo chunked only."""
 
     def wrapped(request: HttpRequest) -> HttpResponse:
-        if request.META.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked":
+        if request.META.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() != "chunked":
             detail = {"error": "Transfer-Encoding is not chunked", "field": "Transfer-Encoding"}
             return reply(501, detail)
         return view(request)

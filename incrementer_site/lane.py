@@ -296,7 +296,7 @@ class IncrementProtocol(HttpToolsProtocol):
             self._unusual |= bool(self._content_type)
             self._content_type = value
         elif name == b"transfer-encoding":
-            self._unusual |= value.lower() != b"chunked"
+            self._unusual |= value.strip().lower() != b"chunked"
         elif name == b"expect":
             self._unusual = True
         self.headers.append((name, value))

@@ -157,6 +157,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "keep-alive asked for": (request(GOOD, "Connection: keep-alive"), 200),
     "chunk": (chunked(GOOD), 200),
     "chunks": (chunked(b"k", b"ey=", b"KEY", b"&value", b"=", b"3"), 200),
+    "chunk, in capitals": (chunked(GOOD).replace(b": chunked", b": CHUNKED "), 200),
     "escaped": (request(b"k%65y=KEY&value=%33"), 200),
     "other fields": (request(b"a=1&key=KEY&b=&value=3&c"), 200),
     "plus sign": (request(b"key=KEY&value=%2B3"), 200),
