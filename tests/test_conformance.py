@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
 from pathlib import Path
 from select import select
+from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.server import FORM, GUNICORN, JSON, Server, wait_for
 
@@ -107,10 +113,18 @@ def answers(raw: bytes) -> list[Answer]:
     return found
 
 
+LAST = request(b"", "Connection: close", line="GET /nothing HTTP/1.1", content_type=None)
+
+
+def flushed(server: Server) -> dict[str, int]:
+    """Return the totals once all that was acknowledged is in them."""
+    server.manage("flushnumbers")
+    return server.totals()
+
+
 def send_each_way(ways: dict[str, Server], key: str, raw: list[bytes]) -> list[Answer]:
     """Send the same bytes each way; return the answers, and leave the counts to `same_counts`."""
-    last = request(b"", "Connection: close", line="GET /nothing HTTP/1.1", content_type=None)
-    sent = [piece.replace(b"KEY", key.encode()) for piece in raw] + [last]
+    sent = [piece.replace(b"KEY", key.encode()) for piece in raw] + [LAST]
     by_way = {name: answers(talk(server, sent)) for name, server in ways.items()}
     assert by_way["lane"] == by_way["asgi"]
     # Django's WSGI handler reads no body that has no Content-Length: it refuses those.
@@ -122,8 +136,7 @@ def send_each_way(ways: dict[str, Server], key: str, raw: list[bytes]) -> list[A
 
 def same_counts(ways: dict[str, Server], expected: dict[str, int], *chunked_keys: str) -> None:
     for name, server in ways.items():
-        server.manage("flushnumbers")
-        totals = server.totals()
+        totals = flushed(server)
         for key, total in expected.items():
             refused = name == "wsgi" and key in chunked_keys
             assert totals.get(key, 0) == (0 if refused else total), (name, key)
@@ -167,6 +180,20 @@ CASES: dict[str, tuple[bytes, int]] = {
     "token, other scheme": (request(token=f"Basic {TOKEN}"), 401),
     "token not ASCII": (request(token="Bearer \xe9\xff"), 401),
     "empty token": (request(token="Bearer"), 401),
+    "token, scheme in lower case": (request(token=f"bearer {TOKEN}"), 200),
+    "token between spaces": (request(token=f"  Bearer   {TOKEN}  "), 200),
+    "token after a tab": (request(token=f"Bearer\t{TOKEN}"), 401),
+    "token without scheme": (request(token=TOKEN), 401),
+    "token too short": (request(token=f"Bearer {TOKEN[:-1]}"), 401),
+    "token too long": (request(token=f"Bearer {TOKEN}t"), 401),
+    "token in capitals": (request(token=f"Bearer {TOKEN.upper()}"), 401),
+    "token twice": (request(GOOD, f"Authorization: Bearer {TOKEN}"), 401),
+    "token after a wrong one": (request(GOOD, "Authorization: Bearer wrong"), 401),
+    "no token, get": (request(b"", line="GET /increment HTTP/1.1", token=None), 405),
+    "no token, text": (request(content_type="text/plain", token=None), 401),
+    "no token, body too long": (request(b"x" * 3000, token=None), 401),
+    "no token, bad form": (request(b"key", token=None), 401),
+    "body too long, text": (request(b"x" * 3000, content_type="text/plain"), 413),
     "get": (request(b"", line="GET /increment HTTP/1.1"), 405),
     "put": (request(line="PUT /increment HTTP/1.1"), 405),
     "delete": (request(line="DELETE /increment HTTP/1.1"), 405),
@@ -211,7 +238,7 @@ CASES |= {
 def test_every_request_gets_the_same_answer_each_way(ways: dict[str, Server]) -> None:
     expected, chunked_keys = {}, []
     for number, (name, (raw, status)) in enumerate(CASES.items()):
-        key = f"K{number:02}"
+        key = f"{number:03}"
         twice = [raw, raw] if status == 200 else [raw]  # the second meets a head that is known
         found = send_each_way(ways, key, twice)
         assert [answer[0] for answer in found] == [status] * len(twice), name
@@ -219,6 +246,135 @@ def test_every_request_gets_the_same_answer_each_way(ways: dict[str, Server]) ->
         if b"Transfer-Encoding" in raw:
             chunked_keys.append(key)
     same_counts(ways, expected, *chunked_keys)
+
+
+def mostly(usual: Any, *rare: Sequence[Any]) -> st.SearchStrategy[Any]:
+    others = [each for some in rare for each in some]
+    return st.sampled_from([usual] * 8 * len(others) + others)
+
+
+NAME_CASES = st.sampled_from([str.lower, str.upper, str.title])
+METHODS = mostly("POST", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
+TARGETS = mostly(
+    "/increment",
+    ["/increment?", "/increment?key=x&value=%zz", "/%69ncrement", "http://localhost/increment"],
+    ["/increment/", "//increment", "/increment%20", "/increment;x", "/x/../increment", "/"],
+)
+MEDIA_TYPES = st.sampled_from(
+    [FORM] * 8
+    + [
+        JSON,
+        JSON.upper(),
+        FORM.title(),
+        f"{FORM} ",
+        "text/plain",
+        "multipart/form-data",
+        "json",
+        "",
+    ]
+)
+PARAMETERS = mostly(
+    "", [";", "; charset=utf-8", ";charset=UTF-16", ' ; a="b;c"', "; boundary=x", ", " + JSON]
+)
+BEARER = f"Bearer {TOKEN}"
+TOKENS = mostly(
+    [BEARER],
+    [[], ["Bearer"], [TOKEN], ["Bearer wrong"], [f"bearer  {TOKEN} "], [f"Basic {TOKEN}"]],
+    [["Bearer \xff"], [BEARER, BEARER], [BEARER, "Bearer wrong"], ["", BEARER]],
+)
+OTHER_HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(["Accept", "x-a", "X-A", "X_A", "Cookie", "Via", "Content-Encoding"])
+        | st.from_regex("X-[!#-'*+.^`|~0-9A-Za-z-]{1,20}", fullmatch=True),
+        st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f")),
+    ),
+    max_size=3,
+)
+ANY_KEY = st.text(st.characters(codec="utf-8"), max_size=10)
+VALUES = st.integers(-1000, 1000)
+SOME_FORMS = st.builds(
+    lambda key, value, more: f"key={quote_plus(key)}&value={value}{more}".encode(),
+    ANY_KEY,
+    VALUES | st.sampled_from(["", "x", "1.0", "%2B5", "%31", "1%00", 2**63]),
+    mostly("", ["&", "&a=b", "&key=a", "&%ff"]),
+)
+OBJECTS = st.builds(
+    lambda key, value, more: {"key": key, "value": value, **more},
+    ANY_KEY,
+    VALUES | mostly(1, [2**63, 10**30, 1.5, None, True, "1"]),
+    st.dictionaries(ANY_KEY, ANY_KEY, max_size=1),
+)
+SOME_JSON = st.builds(
+    lambda thing, ascii_: json.dumps(thing, ensure_ascii=ascii_).encode(),
+    OBJECTS | st.lists(OBJECTS, max_size=3),
+    st.booleans(),
+)
+BODIES = st.one_of(
+    *(SOME_FORMS, SOME_JSON) * 4, st.binary(max_size=50), st.just(GOOD + b"&" * 3000)
+)
+
+
+@st.composite
+def chunked_bodies(draw: st.DrawFn, body: bytes) -> bytes:
+    """Give `body` as some row of chunks."""
+    row = []
+    while body:
+        size = draw(st.integers(1, len(body)))
+        number = draw(st.sampled_from(["%x", "%X", "00%x"])) % size
+        extension = draw(st.sampled_from(["", "", ";a", ";a=b", ';a="b c"']))
+        row.append(f"{number}{extension}\r\n".encode() + body[:size] + b"\r\n")
+        body = body[size:]
+    return b"".join(row) + b"0\r\n" + draw(st.sampled_from([b"", b"X-After: all\r\n"])) + b"\r\n"
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """Give a request, and the same with a Content-Length: Django's WSGI handler wants one."""
+    body = draw(BODIES)
+    is_json = body[:1] in (b"{", b"[") and draw(mostly(True, [False]))
+    headers = [*draw(OTHER_HEADERS), *(("Authorization", value) for value in draw(TOKENS))]
+    headers.append(("Content-Type", JSON if is_json else draw(MEDIA_TYPES) + draw(PARAMETERS)))
+    head = [
+        f"{draw(NAME_CASES)(name)}:{draw(st.sampled_from(['', ' ', '  ']))}{value}"
+        for name, value in draw(st.permutations(headers))
+    ]
+    framed = [*head, f"Content-Length: {len(body)}"]
+    line = f"{draw(METHODS)} {draw(TARGETS)} HTTP/1.1"
+
+    def text(lines: list[str]) -> bytes:
+        return "\r\n".join([line, "Host: localhost", *lines, "", ""]).encode("latin1")
+
+    with_length = text(framed) + body
+    if draw(st.booleans()):
+        return with_length, with_length
+    return text([*head, "Transfer-Encoding: chunked"]) + draw(chunked_bodies(body)), with_length
+
+
+def test_generated_requests_get_the_same_answers_each_way(ways: dict[str, Server]) -> None:
+    seen: Counter[int] = Counter()
+
+    @settings(derandomize=True, max_examples=150, deadline=None)
+    @given(st.lists(requests(), min_size=2, max_size=5))
+    def compare(several: list[tuple[bytes, bytes]]) -> None:
+        twice = [one for one in several for _ in range(2)]  # the second meets a head that is known
+        as_sent, with_length = ([*pieces, LAST] for pieces in zip(*twice, strict=True))
+        found = {
+            name: answers(talk(server, with_length if name == "wsgi" else as_sent))
+            for name, server in ways.items()
+        }
+        assert found["lane"] == found["asgi"] == found["wsgi"]
+        assert len(found["lane"]) == len(as_sent)
+        seen.update(answer[0] for answer in found["lane"][:-1])
+
+    before = {name: flushed(server) for name, server in ways.items()}
+    compare()
+    counted = [
+        {key: total for key, total in flushed(server).items() if total != before[name].get(key, 0)}
+        for name, server in ways.items()
+    ]
+    assert counted[0] == counted[1] == counted[2]
+    assert len(counted[0]) >= 5, counted
+    assert min(seen[status] for status in (200, 400, 401, 404, 405, 413, 415)) > 0, seen
 
 
 def test_replies_to_a_pipeline_come_in_order(ways: dict[str, Server]) -> None:
