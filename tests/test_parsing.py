@@ -82,9 +82,8 @@ def test_leading_zeros_do_not_matter(digits: int) -> None:
 
 
 def test_json_nested_however_deeply_is_read_or_refused() -> None:
-    other = [b"[" * depth + b"]" * depth for depth in [*range(700, 1100), 100_000]]
-    outcomes = [
-        parsed_json(b'{"key": "\\u0061", "value": 1, "other": %s}' % nested) for nested in other
-    ]
+    body = b'{"key": "\\u0061", "value": 1, "other": %s%s}'
+    depths = [*range(700, 1100), 100_000]
+    outcomes = [parsed_json(body % (b"[" * depth, b"]" * depth)) for depth in depths]
     assert outcomes[0] == [("a", 1)]
     assert outcomes[-1] is None
