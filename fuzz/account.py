@@ -95,7 +95,8 @@ class Account:
         Raises:
             AssertionError: one is too high or too low.
         """
-        assert totals.keys() <= self._most.keys(), "what nobody asked for counts"
+        unasked = totals.keys() - self._most.keys()
+        assert not unasked, f"nobody asked for {unasked}"
         for key in self._most:
             least = max(self._least[key], MIN_VALUE)
             most = min(self._most[key], MAX_VALUE)

@@ -91,7 +91,7 @@ class Request:
 
 
 class Unjudged(Exception):
-    """h11 refuses transfer codings that the service lets pass, as long as chunked is the last."""
+    """h11 refuses what the service may read: other transfer codings, many zeros in a chunk size."""
 
 
 def read_requests(stream: bytes) -> list[Request]:
@@ -116,7 +116,8 @@ def read_requests(stream: bytes) -> list[Request]:
             connection.start_next_cycle()
             stream, _ = connection.trailing_data
     except h11.ProtocolError as error:  # it is no HTTP from here on, or nothing may follow
-        if "Transfer-Encoding" in str(error):
+        refusal = str(error)
+        if "Transfer-Encoding" in refusal or ("chunk header" in refusal and b"0" * 9 in stream):
             raise Unjudged from error
     return requests
 
@@ -127,9 +128,9 @@ def _strict(stream: bytes) -> bytes:
     That is empty lines before it, more spaces than one, and any other number of Hosts than one.
     """
     head, end, rest = stream.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    first, *fields = re.sub(rb"^([A-Z]+) +", rb"\1 ", head).split(b"\r\n")
+    first, *fields = head.split(b"\r\n")
     fields = [field for field in fields if not re.fullmatch(rb"(?i)host:[\t -~\x80-\xff]*", field)]
-    return b"\r\n".join([first, b"Host: x", *fields]) + end + rest
+    return b"\r\n".join([re.sub(b" +", b" ", first), b"Host: x", *fields]) + end + rest
 
 
 def _request(head: h11.Request, body: bytes) -> Request:
