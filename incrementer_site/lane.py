@@ -293,7 +293,7 @@ class IncrementProtocol(HttpToolsProtocol):
             return
         name = name.lower()
         if name == b"content-type":
-            self._unusual |= bool(self._content_type)
+            self._unusual |= any(other == name for other, _ in self.headers)
             self._content_type = value
         elif name == b"transfer-encoding":
             self._unusual |= value.strip().lower() != b"chunked"

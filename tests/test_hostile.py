@@ -162,6 +162,12 @@ def test_other_versions_of_http_are_refused(shared_server: Server, version: byte
     assert b"200" not in replies
 
 
+def test_a_second_content_type_is_not_chosen_for_an_empty_first(shared_server: Server) -> None:
+    with closing(_connect(shared_server)) as connection:
+        connection.sendall(INNER.replace(b"Content-Type", b"Content-Type:\r\nContent-Type"))
+        assert _answers(connection).startswith(b"HTTP/1.1 415 ")
+
+
 def test_there_is_no_way_through(shared_server: Server) -> None:
     with closing(_connect(shared_server)) as connection:
         connection.sendall(b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost:22\r\n\r\n" + INNER)
