@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any, ClassVar
 
@@ -60,6 +60,12 @@ def _serialize(response: HttpResponse, default_headers: Headers, close: bool) ->
     return b"".join([*lines, b"\r\n", response.content])
 
 
+def _recorded(default_headers: Headers) -> tuple[bytes, bytes]:
+    response = views.Recorded()
+    keep_alive, close = (_serialize(response, default_headers, close) for close in (False, True))
+    return keep_alive, close
+
+
 class _FlowControl(FlowControl):
     """Reads on only when all that was read is under way and its replies are taken.
 
@@ -85,7 +91,7 @@ class _Second:
 
     now: int = 0
     """Seconds since the worker started, as `IncrementProtocol.tick` counts them."""
-    recorded: tuple[bytes, bytes] = (b"", b"")
+    recorded: tuple[bytes, bytes] = field(default_factory=lambda: _recorded([]))
     """The reply to an increment, with the current Date, and the same before a close."""
 
 
@@ -122,9 +128,7 @@ class IncrementProtocol(HttpToolsProtocol):
         cls.second.now += 1
         for connection in list(cls.open):
             connection._close_if_too_slow()
-        headers = [(b"date", formatdate(usegmt=True).encode())]
-        reply = views.Recorded()
-        cls.second.recorded = _serialize(reply, headers, False), _serialize(reply, headers, True)
+        cls.second.recorded = _recorded([(b"date", formatdate(usegmt=True).encode())])
 
     def _close_if_too_slow(self) -> None:
         waited = self.second.now - self._since
