@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import signal
+import socket
 import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -130,26 +131,44 @@ def test_next_start_recovers_what_a_crash_left(start_server: StartServer) -> Non
     server.wait_for_totals({"a": 3})
 
 
-def test_connections_are_spread_over_the_workers(server: Server) -> None:
-    wait_for(lambda: server.log().count("startup complete") == 2, "both workers", server.log)
-    connections = [http.client.HTTPConnection("127.0.0.1", server.port) for _ in range(64)]
-    for connection in connections:
-        connection.connect()
+@pytest.mark.parametrize(("workers", "least"), [(2, 12), (4, 2)])
+def test_connections_are_spread_over_the_workers(
+    start_server: StartServer, workers: int, least: int
+) -> None:
+    server = start_server(WEB_CONCURRENCY=str(workers))
+    wait_for(lambda: server.log().count("startup complete") == workers, "all workers", server.log)
+    processes = [psutil.Process(pid) for pid in server.workers()]
 
     def served() -> list[int]:
-        """How many connections each worker holds."""
+        """How many connections each worker has accepted."""
         return [
-            Counter(socket.status for socket in psutil.Process(pid).net_connections("tcp"))[
+            Counter(connection.status for connection in process.net_connections("tcp"))[
                 psutil.CONN_ESTABLISHED
             ]
-            for pid in server.workers()
+            for process in processes
         ]
 
-    wait_for(lambda: sum(served()) == 64, "64 connections to be accepted")
-    # The kernel picks by a hash: fewer than 12 for one of two happen once in ten million times.
-    assert min(served()) >= 12, served()
-    for connection in connections:
-        connection.close()
+    def queues() -> int:
+        """How many sockets have connections that wait to be accepted."""
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        listening = [
+            line for line in lines if line[1].endswith(f":{server.port:04X}") and line[3] == "0A"
+        ]
+        return sum(int(line[4].partition(":")[2], 16) > 0 for line in listening)
+
+    # All connect before anyone accepts: from one queue, the first to look would take them all.
+    for process in processes:
+        process.suspend()
+    with ExitStack() as stack:
+        for _ in range(64):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        for process in processes:
+            waiting = queues()
+            process.resume()
+            wait_for(lambda: not waiting or queues() < waiting, "a queue to be empty")  # noqa: B023
+        wait_for(lambda: sum(served()) == 64, "all connections to be accepted")
+        # The kernel picks a worker by a hash: one has fewer once in a million times.
+        assert min(served()) >= least, served()
 
 
 def test_second_service_on_the_same_port_refuses_to_start(server: Server, tmp_path: Path) -> None:
