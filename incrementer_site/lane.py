@@ -135,7 +135,7 @@ class IncrementProtocol(HttpToolsProtocol):
         if self._refused:
             if waited > _LINGER:
                 self.transport.abort()
-        elif self._in_message or self.flow.write_paused:
+        elif self._in_message or self.flow.write_paused or self.transport.is_closing():
             if waited > REQUEST_DEADLINE:
                 self.transport.abort()
         elif waited > self.config.timeout_keep_alive and self._is_idle():

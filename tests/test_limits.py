@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from select import select
 
 import psutil
@@ -160,6 +161,49 @@ def test_a_client_that_reads_its_replies_late_gets_them_all(
                 received += more
         assert received.count(b"HTTP/1.1 ") == times + 1
         assert received.endswith(b'{"ok":true}\n')
+
+
+def test_a_client_that_leaves_its_last_replies_unread_is_cut_off(start_server: StartServer) -> None:
+    args = "--config tests/impatient_gunicorn.py --keep-alive 2"
+    server = start_server(GUNICORN_CMD_ARGS=args, WEB_CONCURRENCY="1")
+    request = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % LONG_PATH
+    with ExitStack() as stack:
+
+        def ask(times: int) -> socket.socket:
+            connection = stack.enter_context(closing(socket.socket()))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(request * times)
+            return connection
+
+        reply = len(server.request("GET", LONG_PATH.decode()).body)
+        idle = psutil.Process(server.workers()[0]).num_fds()
+        first = ask(150)  # more than the kernel holds, so that the rest waits in the worker
+        held = 0
+
+        def is_full() -> bool:
+            nonlocal held
+            before, held = held, in_the_kernel(server, first)
+            return 0 < before == held
+
+        wait_for(is_full, "the kernel's buffers to be full")
+        for more in (1, 2):  # a little more than the kernel holds: not enough for a pause
+            ask(held // reply + more)
+        wait_for(lambda: psutil.Process(server.workers()[0]).num_fds() <= idle, "all to be cut off")
+
+
+def in_the_kernel(server: Server, connection: socket.socket) -> int:
+    """How many bytes of the server's are on their way to where `connection` reads them."""
+    client, total = connection.getsockname()[1], 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        ends = [int(end.partition(":")[2], 16) for end in (local, remote)]
+        to_send, to_read = (int(length, 16) for length in queues.split(":"))
+        if ends == [server.port, client]:
+            total += to_send
+        elif ends == [client, server.port]:
+            total += to_read
+    return total
 
 
 # Requests
