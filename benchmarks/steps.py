@@ -78,19 +78,19 @@ def _turn() -> Callable[[], None]:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from incrementer_site.lane import IncrementProtocol
+    from incrementer_site import lane
 
     uvicorn = Config("incrementer_site.asgi:application")
     uvicorn.load()
-    connection = IncrementProtocol(uvicorn, ServerState(), {})
+    connection = lane.IncrementProtocol(uvicorn, ServerState(), {})
     connection.connection_made(_Nowhere())
-    IncrementProtocol.tick()
+    lane.IncrementProtocol.tick()
     request = _HEAD + b"\r\n\r\n" + _BODY
 
     def turn() -> None:
         for _ in range(TURN):
             connection.data_received(request)
-        IncrementProtocol.turn.answer()
+        lane.turn.answer()
 
     return turn
 

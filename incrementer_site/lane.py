@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any, ClassVar
+from typing import Any
 
 import httptools
 from django.http import HttpResponse
@@ -83,11 +83,7 @@ class _FlowControl(FlowControl):
 
 @dataclass(slots=True)
 class _Second:
-    """What changes from one second to the next.
-
-    It is no class attribute of the protocol: setting one of those makes Python forget what it knows
-    of the class, and for good once that has happened a thousand times (3.13 and later).
-    """
+    """What changes from one second to the next."""
 
     now: int = 0
     """Seconds since the worker started, as `IncrementProtocol.tick` counts them."""
@@ -95,19 +91,43 @@ class _Second:
     """The reply to an increment, with the current Date, and the same before a close."""
 
 
-class IncrementProtocol(HttpToolsProtocol):
-    """One connection. Class attributes are this worker's."""
+# This worker's. Class attributes would say so too, but Python looks those up slowly, and forgets
+# what it knows of a class whenever one of them is set.
+_second = _Second()
+_open: set[IncrementProtocol] = set()
+turn = Turn()
+_heads: dict[bytes, Head] = {}
+"""What the parser made of heads that came before: the same bytes mean the same again."""
 
-    second: ClassVar[_Second] = _Second()
-    open: ClassVar[set[IncrementProtocol]] = set()
-    heads: ClassVar[dict[bytes, Head]] = {}
-    """What the parser made of heads that came before: the same bytes mean the same again."""
-    turn: ClassVar[Turn] = Turn()
+
+class IncrementProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    # Python is fast with thirty attributes in an object's dict, and the parent has nearly as many.
+    __slots__ = (
+        "_body",
+        "_closing",
+        "_content_type",
+        "_got_body",
+        "_head",
+        "_head_size",
+        "_in_head",
+        "_in_message",
+        "_is_last",
+        "_lane",
+        "_max_body",
+        "_refusal",
+        "_refused",
+        "_running",
+        "_since",
+        "_unanswered",
+        "_unusual",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._max_body = config().max_body_bytes
-        self._since = self.second.now
+        self._since = _second.now
         self._in_head = self._in_message = False
         self._head_size = 0
         self._got_body = False
@@ -122,16 +142,16 @@ class IncrementProtocol(HttpToolsProtocol):
         self._refused = False
         self._running: RequestResponseCycle | None = None
 
-    @classmethod
-    def tick(cls) -> None:
+    @staticmethod
+    def tick() -> None:
         """Close the connections that have been too slow, and renew the Date; once a second."""
-        cls.second.now += 1
-        for connection in list(cls.open):
+        _second.now += 1
+        for connection in list(_open):
             connection._close_if_too_slow()
-        cls.second.recorded = _recorded([(b"date", formatdate(usegmt=True).encode())])
+        _second.recorded = _recorded([(b"date", formatdate(usegmt=True).encode())])
 
     def _close_if_too_slow(self) -> None:
-        waited = self.second.now - self._since
+        waited = _second.now - self._since
         if self._refused:
             if waited > _LINGER:
                 self.transport.abort()
@@ -152,16 +172,16 @@ class IncrementProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _FlowControl(transport, self.pipeline)
-        self.open.add(self)
-        if len(self.open) > 2 * MAX_CONNECTIONS:
+        _open.add(self)
+        if len(_open) > 2 * MAX_CONNECTIONS:
             self._closing = True
             transport.abort()
-        elif len(self.open) > MAX_CONNECTIONS:
+        elif len(_open) > MAX_CONNECTIONS:
             detail = {"error": f"more than {MAX_CONNECTIONS} connections", "limit": MAX_CONNECTIONS}
             self._refuse_connection(views.unavailable(detail))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.open.discard(self)
+        _open.discard(self)
         if self._running is not None:  # the parent tells the latest request only
             self._running.disconnected = True
             self._running.message_event.set()
@@ -174,21 +194,21 @@ class IncrementProtocol(HttpToolsProtocol):
             self._parse(data)
             return
         raw_head, _, body = data.partition(b"\r\n\r\n")
-        head = self.heads.get(raw_head)
+        head = _heads.get(raw_head)
         if head and head.body_length == len(body) and not self.pipeline and self._cycle_is_over():
-            self._since = self.second.now
+            self._since = _second.now
             self._enqueue(head, body)
             return
-        before = len(self.turn)
+        before = len(turn)
         self._parse(data)
-        if len(self.turn) == before + 1 and self._body == body:
+        if len(turn) == before + 1 and self._body == body:
             self._remember(raw_head)
 
     def _remember(self, raw_head: bytes) -> None:
         if len(raw_head) <= _KNOWN_HEAD_BYTES:
-            if len(self.heads) >= _KNOWN_HEADS:
-                self.heads.clear()
-            self.heads[raw_head] = self._head
+            if len(_heads) >= _KNOWN_HEADS:
+                _heads.clear()
+            _heads[raw_head] = self._head
 
     def _parse(self, data: bytes) -> None:
         headers = self.headers
@@ -250,7 +270,7 @@ class IncrementProtocol(HttpToolsProtocol):
         # With earlier replies still to come, this one would be taken for one of theirs.
         if self._refusal and self._is_idle() and not self.transport.is_closing():
             self._refused = True
-            self._since = self.second.now
+            self._since = _second.now
             self.transport.write(
                 _serialize(self._refusal, self.server_state.default_headers, close=True)
             )
@@ -259,7 +279,7 @@ class IncrementProtocol(HttpToolsProtocol):
             self.transport.write_eof()
 
     def on_response_complete(self) -> None:
-        self._since = self.second.now
+        self._since = _second.now
         super().on_response_complete()
         self._unset_keepalive_if_required()  # `tick` sees to it
         self._refuse_if_idle()
@@ -270,7 +290,7 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._since = self.second.now
+        self._since = _second.now
         self.flow.resume_reading()
 
     def shutdown(self) -> None:
@@ -284,7 +304,7 @@ class IncrementProtocol(HttpToolsProtocol):
     # Parser callbacks
 
     def on_message_begin(self) -> None:
-        self._since = self.second.now
+        self._since = _second.now
         self._in_head = self._in_message = True
         self._head_size = 0
         self.url = b""
@@ -369,12 +389,12 @@ class IncrementProtocol(HttpToolsProtocol):
         self._unanswered += 1
         if self._unanswered > _MOST_UNANSWERED:
             self.flow.pause_reading()
-        self.turn.add(self, head, body)
+        turn.add(self, head, body)
 
     def reply(self, response: HttpResponse, close: bool) -> None:
         self.server_state.total_requests += 1
         self._unanswered -= 1
-        self._since = self.second.now
+        self._since = _second.now
         if self.transport.is_closing():
             return
         last = self._closing and not self._unanswered and not self._refusal
@@ -390,7 +410,7 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def _write(self, response: HttpResponse, close: bool) -> None:
         if response.__class__ is views.Recorded:
-            self.transport.write(self.second.recorded[close])
+            self.transport.write(_second.recorded[close])
         else:
             self.transport.write(_serialize(response, self.server_state.default_headers, close))
         if close:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
 
@@ -25,7 +26,8 @@ _LONGEST = 1000
 Headers = list[tuple[bytes, bytes]]
 
 
-class Head(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Head:
     """What the request line and headers of an increment say."""
 
     headers: Headers
@@ -38,11 +40,11 @@ class Head(NamedTuple):
 class LaneRequest(HttpRequest):
     """What the view needs of a request; `META` is made only for a view that looks into it."""
 
-    method = "POST"
     path = path_info = INCREMENT_PATH
     body = b""  # an attribute, where Django's own is a property that reads
 
     def __init__(self, head: Head, body: bytes) -> None:
+        self.method = "POST"
         self.content_type = head.content_type
         self.body = body
         self._headers = head.headers
