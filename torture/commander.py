@@ -17,7 +17,6 @@ import random
 import signal
 import sys
 import time
-from threading import Event
 from typing import TextIO
 
 import django
@@ -29,9 +28,15 @@ _AT_ONCE = [[_FLUSH], [_RESET], [_FLUSH, _FLUSH], [_FLUSH, _RESET], [_RESET, _RE
 
 def main(seed: str, ledger: TextIO) -> None:
     chance = random.Random(seed)
-    told_to_end = Event()
-    signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
-    while not told_to_end.wait(chance.uniform(0, 0.5)):
+    told_to_end = False
+
+    def end(*_: object) -> None:  # no Event: its lock may be held by what the signal interrupts
+        nonlocal told_to_end
+        told_to_end = True
+
+    signal.signal(signal.SIGTERM, end)
+    while not told_to_end:
+        time.sleep(chance.uniform(0, 0.5))
         names = chance.choice(_AT_ONCE)
         killed_after = chance.uniform(0, 0.05) if chance.random() < 0.3 else None
         fcntl.flock(ledger, fcntl.LOCK_EX)
