@@ -54,14 +54,14 @@ async def _measure() -> None:
     from counters.config import config
     from counters.journal import Journal, record_of_one
     from counters.parsing import parse_form
-    from incrementer_site.turn import Head, LaneRequest
+    from incrementer_site.turn import LaneRequest
 
     headers = [(b"content-type", b"application/x-www-form-urlencoded")]
-    head = Head(headers, "application/x-www-form-urlencoded", len(_BODY), close=False)
+    request = LaneRequest(headers, "application/x-www-form-urlencoded", len(_BODY), closes=False)
+    request.body = _BODY
     record = record_of_one("k123", 1)
     journal = Journal(config().journal_dir, limit=2**40)
     steps: dict[str, Callable[[], object]] = {
-        "make the lean request": partial(LaneRequest, head, _BODY),
         "parse the form": partial(parse_form, _BODY),
         "make the journal's record, with its CRC-32": partial(record_of_one, "k123", 1),
         "append one record to the journal, `write(2)`": partial(journal.append, record),
@@ -69,7 +69,7 @@ async def _measure() -> None:
     for step, function in steps.items():
         _report(step, function)
     _report(f"append {TURN} records at once, each", partial(journal.append, record * TURN), TURN)
-    _report("the view, with a write of its own", partial(views.increment, LaneRequest(head, _BODY)))
+    _report("the view, with a write of its own", partial(views.increment, request))
     _report("all of it in the lane", _turn(), TURN)
 
 

@@ -28,7 +28,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from counters import views
 from counters.config import config
 from counters.middleware import INCREMENT_PATH
-from incrementer_site.turn import Head, Headers, Turn
+from incrementer_site.turn import Headers, LaneRequest, Turn
 
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request line and headers, and most that may come in a body and be none of it, not
@@ -96,7 +96,7 @@ class _Second:
 _second = _Second()
 _open: set[IncrementProtocol] = set()
 turn = Turn()
-_heads: dict[bytes, Head] = {}
+_known: dict[bytes, LaneRequest] = {}
 """What the parser made of heads that came before: the same bytes mean the same again."""
 
 
@@ -109,7 +109,6 @@ class IncrementProtocol(HttpToolsProtocol):
         "_closing",
         "_content_type",
         "_got_body",
-        "_head",
         "_head_size",
         "_in_head",
         "_in_message",
@@ -118,6 +117,7 @@ class IncrementProtocol(HttpToolsProtocol):
         "_max_body",
         "_refusal",
         "_refused",
+        "_request",
         "_running",
         "_since",
         "_unanswered",
@@ -194,10 +194,15 @@ class IncrementProtocol(HttpToolsProtocol):
             self._parse(data)
             return
         raw_head, _, body = data.partition(b"\r\n\r\n")
-        head = _heads.get(raw_head)
-        if head and head.body_length == len(body) and not self.pipeline and self._cycle_is_over():
+        request = _known.get(raw_head)
+        if (
+            request is not None
+            and request.body_length == len(body)
+            and not self.pipeline
+            and self._cycle_is_over()
+        ):
             self._since = _second.now
-            self._enqueue(head, body)
+            self._enqueue(request, body)
             return
         before = len(turn)
         self._parse(data)
@@ -206,9 +211,9 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def _remember(self, raw_head: bytes) -> None:
         if len(raw_head) <= _KNOWN_HEAD_BYTES:
-            if len(_heads) >= _KNOWN_HEADS:
-                _heads.clear()
-            _heads[raw_head] = self._head
+            if len(_known) >= _KNOWN_HEADS:
+                _known.clear()
+            _known[raw_head] = self._request
 
     def _parse(self, data: bytes) -> None:
         headers = self.headers
@@ -374,22 +379,22 @@ class IncrementProtocol(HttpToolsProtocol):
             return
         if self._closing:
             return
-        self._head = Head(
+        self._request = LaneRequest(
             headers=self.headers,
             content_type=self._content_type.decode("latin1").partition(";")[0].strip().lower(),
             body_length=len(self._body),
-            close=self._is_last or not self.parser.should_keep_alive(),
+            closes=self._is_last or not self.parser.should_keep_alive(),
         )
-        self._enqueue(self._head, bytes(self._body))
+        self._enqueue(self._request, bytes(self._body))
 
     # Increments and their replies
 
-    def _enqueue(self, head: Head, body: bytes) -> None:
-        self._closing = head.close  # more may arrive before the reply: it is not for us
+    def _enqueue(self, request: LaneRequest, body: bytes) -> None:
+        self._closing = request.closes  # more may arrive before the reply: it is not for us
         self._unanswered += 1
         if self._unanswered > _MOST_UNANSWERED:
             self.flow.pause_reading()
-        turn.add(self, head, body)
+        turn.add(self, request, body)
 
     def reply(self, response: HttpResponse, close: bool) -> None:
         self.server_state.total_requests += 1

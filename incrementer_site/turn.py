@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -26,28 +25,25 @@ _LONGEST = 1000
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What the request line and headers of an increment say."""
-
-    headers: Headers
-    content_type: str
-    body_length: int
-    close: bool
-    """Whether the client wants the connection closed after the reply."""
-
-
 class LaneRequest(HttpRequest):
-    """What the view needs of a request; `META` is made only for a view that looks into it."""
+    """What the view needs of a request; `META` is made only for a view that looks into it.
+
+    One object serves all requests with the same head, one after the other: their body is put in.
+
+    Attributes:
+        body_length: in bytes.
+        closes: whether the client wants the connection closed after the reply.
+    """
 
     path = path_info = INCREMENT_PATH
     body = b""  # an attribute, where Django's own is a property that reads
 
-    def __init__(self, head: Head, body: bytes) -> None:
+    def __init__(self, headers: Headers, content_type: str, body_length: int, closes: bool) -> None:
         self.method = "POST"
-        self.content_type = head.content_type
-        self.body = body
-        self._headers = head.headers
+        self.content_type = content_type
+        self.body_length = body_length
+        self.closes = closes
+        self._headers = headers
 
     @cached_property
     def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802
@@ -65,46 +61,48 @@ class Connection(Protocol):
     def reply(self, response: HttpResponse, close: bool) -> None: ...
 
 
-_Request = tuple[Connection, Head, bytes]
+_Arrival = tuple[Connection, LaneRequest, bytes]
+"""Where from, and the request with its body."""
 
 
 class Turn:
     """The increments that have arrived since the event loop last came round."""
 
     def __init__(self) -> None:
-        self._requests: list[_Request] = []
+        self._arrivals: list[_Arrival] = []
 
     def __len__(self) -> int:
-        return len(self._requests)
+        return len(self._arrivals)
 
-    def add(self, connection: Connection, head: Head, body: bytes) -> None:
+    def add(self, connection: Connection, request: LaneRequest, body: bytes) -> None:
         """Have an increment answered with the others of this turn, in the order of their coming."""
-        if not self._requests:
+        if not self._arrivals:
             asyncio.get_running_loop().call_soon(self.answer)
-        self._requests.append((connection, head, body))
-        if len(self._requests) == _LONGEST:
+        self._arrivals.append((connection, request, body))
+        if len(self._arrivals) == _LONGEST:
             self.answer()
 
     def answer(self) -> None:
         """Record and answer what has arrived; the event loop calls it at the end of its turn."""
-        requests, self._requests = self._requests, []
+        arrivals, self._arrivals = self._arrivals, []
         running = service()
         failures = running.buffer.sync_failures
         responses: list[HttpResponse] = []
         try:
             with running.buffer.group():
-                for _, head, body in requests:
-                    responses.append(_response(head, body))
+                for _, request, body in arrivals:
+                    request.body = body
+                    responses.append(_response(request))
         except JournalUnwritable as error:
             responses = _in_place_of_recorded(views.journal_unwritable(error), responses)
         if not running.sync_always:
-            _reply(requests, responses)
+            _reply(arrivals, responses)
             return
 
         def reply_after_sync() -> None:
             failed = running.buffer.sync_failures != failures
             _reply(
-                requests,
+                arrivals,
                 _in_place_of_recorded(views.sync_failed(), responses) if failed else responses,
             )
 
@@ -112,9 +110,9 @@ class Turn:
         running.syncer.call_after_sync(lambda: loop.call_soon_threadsafe(reply_after_sync))
 
 
-def _response(head: Head, body: bytes) -> HttpResponse:
+def _response(request: LaneRequest) -> HttpResponse:
     try:
-        return views.increment(LaneRequest(head, body))
+        return views.increment(request)
     except Exception:  # one request's trouble is not that of the others in its turn
         logger.exception("POST %s failed.", INCREMENT_PATH)
         return views.reply(500, {"error": "the server failed; its log says how"})
@@ -126,6 +124,6 @@ def _in_place_of_recorded(
     return [failure if each.__class__ is views.Recorded else each for each in responses]
 
 
-def _reply(requests: list[_Request], responses: list[HttpResponse]) -> None:
-    for (connection, head, _), response in zip(requests, responses, strict=True):
-        connection.reply(response, head.close)
+def _reply(arrivals: list[_Arrival], responses: list[HttpResponse]) -> None:
+    for (connection, request, _), response in zip(arrivals, responses, strict=True):
+        connection.reply(response, request.closes)
