@@ -301,7 +301,7 @@ class IncrementProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         if self._lane and self._in_message:
             self._is_last = True
-        elif self._unanswered:
+        elif self._unanswered and self._cycle_is_over():
             self._closing = True
         else:
             super().shutdown()
