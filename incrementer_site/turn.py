@@ -93,6 +93,7 @@ class Turn:
                 for _, request, body in arrivals:
                     request.body = body
                     responses.append(_response(request))
+                    request.body = b""  # it is not to be kept until the same head comes again
         except JournalUnwritable as error:
             responses = _in_place_of_recorded(views.journal_unwritable(error), responses)
         if not running.sync_always:

@@ -265,6 +265,16 @@ def test_a_body_too_long_leaves_the_connection_usable(impatient: Server, head: b
         assert statuses(reply_of(connection)) == [413, 413, 200]
 
 
+def test_a_body_is_not_kept_for_when_the_same_head_comes_again(start_server: StartServer) -> None:
+    server = start_server(WEB_CONCURRENCY="1")
+    before = memory(server)
+    with closing(connect(server)) as connection:
+        for length in range(60_000, 60_500):  # each has a head of its own, which is remembered
+            connection.sendall(LANE + framed(b"key=a&value=1&x=" + b"x" * length))
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    assert memory(server) < before + 15 * MIB
+
+
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
 def test_what_came_before_a_bad_request_is_answered(start_server: StartServer, fsync: str) -> None:
     server = start_server(WEB_CONCURRENCY="1", JOURNAL_FSYNC=fsync)
