@@ -44,7 +44,7 @@ def test_answers_are_read_from_the_output_of_siege() -> None:
         "[error] socket: read error Connection reset by peer sock.c:539",
         "",
     ]
-    assert acknowledged(output, requests) == {"b": 40}
+    assert acknowledged(output, requests) == [("b", 20), ("b", 20)]
 
 
 def test_check_finds_what_is_wrong() -> None:
