@@ -172,6 +172,7 @@ class IncrementProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _FlowControl(transport, self.pipeline)
+        transport.set_write_buffer_limits(high=0)  # so that replies go at once, not after the turn
         _open.add(self)
         if len(_open) > 2 * MAX_CONNECTIONS:
             self._closing = True
