@@ -111,6 +111,9 @@ class _Connection(asyncio.Transport):
     def write_eof(self) -> None:
         self.has_ended = True
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
     def close(self) -> None:
         self.has_ended = True
         if not self._is_closing:

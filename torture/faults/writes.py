@@ -12,14 +12,17 @@ from torture.run import Run
 from torture.tmpfs import fill, tmpfs
 
 
-def _while_ordered(order: str, **settings: str) -> Inflict:
+def _while_ordered(order: str, *answers: int, **settings: str) -> Inflict:
+    """Make a fault of an order that is to bring `answers`, one after the other."""
+
     def inflict(run: Run) -> None:
         run.start(FLUSH_INTERVAL="2", **settings)
         with run.load():
             for _ in range(3 if run.long else 1):
                 run.pause()
                 path = run.service.order(order)
-                run.wait_for(503)
+                for answer in answers:
+                    run.wait_for(answer)
                 run.injected += 1
                 run.pause()
                 path.unlink()
@@ -33,13 +36,13 @@ def _while_ordered(order: str, **settings: str) -> Inflict:
 
 _REFUSED = "callers get 503, nothing of which counts, and 200 once it works again"
 _UNKNOWN = "a 500 to those that waited, then 503, and 200 once it works again"
-for _order, _what, _fsync, _proves, _short in [
-    ("write-eio", "EIO on journal writes", "everysec", _REFUSED, False),
-    ("write-short", "short journal writes", "everysec", _REFUSED, True),
-    ("fdatasync-eio", "fsync fails (everysec)", "everysec", _REFUSED, False),
-    ("fdatasync-eio", "fsync fails (always)", "always", _UNKNOWN, True),
+for _order, _what, _fsync, _answers, _proves, _short in [
+    ("write-eio", "EIO on journal writes", "everysec", [503], _REFUSED, False),
+    ("write-short", "short journal writes", "everysec", [503], _REFUSED, True),
+    ("fdatasync-eio", "fsync fails (everysec)", "everysec", [503], _REFUSED, False),
+    ("fdatasync-eio", "fsync fails (always)", "always", [500, 503], _UNKNOWN, True),
 ]:
-    fault(_what, _proves, _short)(_while_ordered(_order, JOURNAL_FSYNC=_fsync))
+    fault(_what, _proves, _short)(_while_ordered(_order, *_answers, JOURNAL_FSYNC=_fsync))
 
 
 @fault("file-size limit", "no room for journal or database: 503, and 200 once there is")
