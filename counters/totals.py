@@ -75,6 +75,7 @@ def add_to_totals(deltas: Mapping[str, int]) -> None:
     Raises:
         django.db.Error: the database failed; the totals are as they were.
     """
+    at_limit: set[str] = set()
     with connection.cursor() as cursor:
         while deltas:
             beyond: dict[str, int] = {}  # what of a delta exceeds 64 bits goes in a further round
@@ -82,11 +83,10 @@ def add_to_totals(deltas: Mapping[str, int]) -> None:
             for piece in _slices(deltas):
                 _clamp(piece, beyond)
                 _stage(cursor, piece)
-            for key in _merge(cursor):
-                logger.warning(
-                    "The total of %r has reached the limit of 64 bits and stays there.", key
-                )
+            at_limit.update(_merge(cursor))
             deltas = beyond
+    for key in sorted(at_limit):
+        logger.warning("The total of %r has reached the limit of 64 bits and stays there.", key)
 
 
 def _slices(deltas: Mapping[str, int]) -> Iterator[dict[str, int]]:
