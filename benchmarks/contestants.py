@@ -283,7 +283,7 @@ REDIS_ALWAYS = Contestant(
 NGINX = Contestant("nginx, return 200", _nginx, ("nginx",))
 NAIVE = Contestant("Django as one would write it first", _naive())
 NAIVE_WAL = Contestant(
-    "the same Django, SQLite tuned (WAL, synchronous=NORMAL)",
+    "the same Django, SQLite tuned (WAL)",
     _naive(NAIVE_INIT_COMMAND="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"),
 )
 
