@@ -10,7 +10,7 @@ from io import BytesIO
 from random import Random
 from typing import Any
 
-_folder = tempfile.mkdtemp(prefix="fuzz")
+_folder = tempfile.mkdtemp(prefix="fuzz-")
 os.environ["DJANGO_SETTINGS_MODULE"] = "incrementer_site.settings"
 os.environ["JOURNAL_DIR"] = _folder
 

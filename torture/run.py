@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import math
 import random
@@ -174,7 +175,9 @@ def _has_begun(ledger: Path) -> bool:
 
 @cache
 def empty_database() -> Path:
-    service = Service(Path(tempfile.mkdtemp(prefix="torture-empty-")))
+    folder = Path(tempfile.mkdtemp(prefix="torture-empty-"))
+    atexit.register(shutil.rmtree, folder)
+    service = Service(folder)
     service.manage("migrate", "-v0")
     return service.database
 
