@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import socket
 import sys
 import time
 from typing import TextIO
+
+from torture.until_sigterm import until_sigterm
 
 KEYS = 50
 _PAUSE = 0.001
@@ -27,14 +28,7 @@ _LONGEST_WAIT = 30
 def main(port: int, seed: str, ledger: TextIO) -> None:
     chance = random.Random(seed)
     connection: socket.socket | None = None
-    told_to_end = False
-
-    def end(*_: object) -> None:  # no Event: its lock may be held by what the signal interrupts
-        nonlocal told_to_end
-        told_to_end = True
-
-    signal.signal(signal.SIGTERM, end)
-    while not told_to_end:
+    for _ in until_sigterm():
         time.sleep(_PAUSE)
         if connection is None:
             try:

@@ -22,20 +22,15 @@ from typing import TextIO
 import django
 from django.core.management import call_command
 
+from torture.until_sigterm import until_sigterm
+
 _FLUSH, _RESET = "flushnumbers", "resetnumbers"
 _AT_ONCE = [[_FLUSH], [_RESET], [_FLUSH, _FLUSH], [_FLUSH, _RESET], [_RESET, _RESET]]
 
 
 def main(seed: str, ledger: TextIO) -> None:
     chance = random.Random(seed)
-    told_to_end = False
-
-    def end(*_: object) -> None:  # no Event: its lock may be held by what the signal interrupts
-        nonlocal told_to_end
-        told_to_end = True
-
-    signal.signal(signal.SIGTERM, end)
-    while not told_to_end:
+    for _ in until_sigterm():
         time.sleep(chance.uniform(0, 0.5))
         names = chance.choice(_AT_ONCE)
         killed_after = chance.uniform(0, 0.05) if chance.random() < 0.3 else None
