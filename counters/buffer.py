@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 _ROTATION_SIZE = 64 * 1024 * 1024
 _STEP = 1000
 """Keys handled at a stretch: a tenth of a millisecond in which requests wait."""
+_REFUSAL_HOLDS = 10.0
+"""Seconds for which a write that failed speaks for the next: then somebody may try again."""
 
 
 class BufferFull(Exception):
@@ -51,6 +53,8 @@ class Buffer:
         self._lock = RLock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
         self.sync_failures = 0
+        self.write_error = ""  # of the last write; empty if it succeeded
+        self._refused_at = 0.0
         self._deltas: defaultdict[str, int] = defaultdict(int)
         self._unwritten: list[tuple[bytes, str, int]] = []  # records, and what they add
         self._unwritten_keys: set[str] = set()  # those that are not in _deltas yet
@@ -69,7 +73,7 @@ class Buffer:
         record = record_of_one(key, value)
         with self._lock:
             if key not in self._deltas:
-                self._make_room({key})
+                self._check_room({key})
                 self._unwritten_keys.add(key)
             self._unwritten.append((record, key, value))
             if not self._grouping:
@@ -96,13 +100,12 @@ class Buffer:
         unwritten, self._unwritten = self._unwritten, []
         self._unwritten_keys.clear()
         if unwritten:
-            journal = self.journal or self._make_journal()
-            journal.append(b"".join([record for record, _, _ in unwritten]))
+            self._append(b"".join([record for record, _, _ in unwritten]))
             deltas = self._deltas
             for _, key, value in unwritten:
                 deltas[key] += value
 
-    def _make_room(self, keys: Collection[str]) -> None:
+    def _check_room(self, keys: Collection[str]) -> None:
         """Raise BufferFull where there is no room for those of `keys` that are new."""
         if len(self._deltas) + len(self._unwritten_keys) + len(keys) > self._room:
             new = {key for key in keys if key not in self._deltas} - self._unwritten_keys
@@ -110,7 +113,9 @@ class Buffer:
                 raise BufferFull
 
     def add_batch(self, batch: Collection[Increment], body: bytes) -> None:
-        """Record all increments of a batch at once; `body` is the JSON that it was read from.
+        """Record all increments of a batch; `body` is the JSON that it was read from.
+
+        It has a write of its own, at once, also within `group`.
 
         Raises:
             BufferFull: there is no room for all its new keys.
@@ -120,15 +125,31 @@ class Buffer:
         with self._lock:
             deltas = self._deltas
             if len(deltas) + len(self._unwritten_keys) + len(batch) > self._room:
-                self._make_room({increment.key for increment in batch})
-            (self.journal or self._make_journal()).append(record)
+                self._check_room({increment.key for increment in batch})
+            self._append(record)
             for increment in batch:
                 deltas[increment.key] += increment.value
             self._unwritten_keys = {key for key in self._unwritten_keys if key not in deltas}
 
-    def _make_journal(self) -> Journal:
-        self.journal = Journal(self._folder, limit=self._max_journal_bytes)
-        return self.journal
+    def _append(self, record: bytes) -> None:
+        try:
+            if self.journal is None:
+                self.journal = Journal(self._folder, limit=self._max_journal_bytes)
+            self.journal.append(record)
+        except JournalUnwritable as error:
+            if not self.write_error:
+                logger.error(
+                    "Increments get 503: the journal in %s cannot be written: %s. What was"
+                    " acknowledged is kept; each request tries again.",
+                    self._folder,
+                    error,
+                )
+            self.write_error = str(error)
+            self._refused_at = time.monotonic()
+            raise
+        if self.write_error:
+            self.write_error = ""
+            logger.info("Increments are accepted again.")
 
     @property
     def pending_keys(self) -> int:
@@ -148,6 +169,8 @@ class Buffer:
             return f"{self._max_pending_keys} keys wait to be flushed"
         if journal and (journal.broken or journal.end > journal.limit):
             return "the journal takes no more increments until a flush has succeeded"
+        if self.write_error and time.monotonic() - self._refused_at < _REFUSAL_HOLDS:
+            return f"the journal cannot be written: {self.write_error}"
         return ""
 
     @property
@@ -244,6 +267,7 @@ class Buffer:
             with self._lock:
                 journal.broken = True
                 self.sync_failures += 1
+                self.write_error = "it could not be forced to disk"
             logger.error(
                 "Cannot force %s to disk: %s. Increments get 503 until a new journal is made.",
                 journal.path,

@@ -24,7 +24,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     running = service()
     state = _state(running)
     reason = running.buffer.refusal
-    if not reason and state["last_error"] and state["seconds_since_flush"] > UNREADY_AFTER:
+    if not reason and running.flusher.failures and state["seconds_since_flush"] > UNREADY_AFTER:
         reason = "the flush fails"
     return unavailable({"reason": reason, **state}) if reason else reply(200, state)
 
@@ -35,5 +35,5 @@ def _state(running: Service) -> dict[str, Any]:
         "pending_keys": buffer.pending_keys,
         "journal_bytes": buffer.pending_bytes,
         "seconds_since_flush": round(time.monotonic() - flusher.last_success, 1),
-        "last_error": flusher.last_error,
+        "last_error": flusher.last_error or buffer.write_error,
     }

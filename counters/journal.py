@@ -40,7 +40,7 @@ _READ_SIZE = 1024 * 1024
 
 
 class JournalUnwritable(OSError):
-    """An increment could not be written; nothing of it is in the journal."""
+    """An increment could not be written; nothing of it is in the journal. The text says why."""
 
 
 class JournalUnreadable(ValueError):
@@ -85,7 +85,7 @@ class Journal:
             sync_folder(folder.parent)
             self._create(folder)
         except OSError as error:
-            raise JournalUnwritable(f"cannot make a journal: {error}") from error
+            raise JournalUnwritable(f"none can be made: {error.strerror}") from error
 
     def _create(self, folder: Path) -> None:
         while True:
@@ -113,17 +113,17 @@ class Journal:
             JournalUnwritable: the disk is full or failed.
         """
         if self.broken:
-            raise JournalUnwritable(f"{self.path} failed; a new journal is to take its place")
+            raise JournalUnwritable("it has failed; a new one is to take its place")
         if self.end > self.limit:
-            raise JournalUnwritable(f"{self.path} is full of increments that no flush has taken")
+            raise JournalUnwritable("it is full of increments that no flush has taken")
         try:
             written = os.write(self.fd, record)
         except OSError as error:
             self._undo()
-            raise JournalUnwritable(f"cannot write {self.path}: {error.strerror}") from error
+            raise JournalUnwritable(error.strerror) from error
         if written != len(record):
             self._undo()
-            raise JournalUnwritable(f"cannot write {self.path}: the disk is full")
+            raise JournalUnwritable("the disk is full")
         self.end += written
 
     def _undo(self) -> None:

@@ -11,7 +11,7 @@ from counters import health, views
 INCREMENT_PATH = "/increment"
 
 API = {
-    INCREMENT_PATH: views.durably(views.uncoded(views.increment)),
+    INCREMENT_PATH: views.durably(views.only_chunked(views.increment)),
     "/healthz": health.healthz,
     "/readyz": health.readyz,
 }

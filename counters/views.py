@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hmac
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.views.decorators.csrf import csrf_exempt
 
 from counters.buffer import BufferFull
 from counters.config import config
 from counters.journal import JournalUnwritable
 from counters.parsing import BadRequest, parse_form, parse_json
 from counters.service import service
-
-logger = logging.getLogger(__name__)
 
 RETRY_AFTER = 1
 """Seconds that a caller is asked to wait after a 503."""
@@ -43,6 +39,10 @@ class Recorded(HttpResponse):
             headers={"Content-Length": str(len(self.BODY))},
         )
         return getattr(self, name)
+
+
+class RecordedAtOnce(Recorded):
+    """The same for a batch, which is in the journal already, where `Buffer.group` writes later."""
 
 
 def increment(request: HttpRequest) -> HttpResponse:
@@ -75,7 +75,7 @@ def increment(request: HttpRequest) -> HttpResponse:
             parsed = parse_json(body)
             if isinstance(parsed, list):
                 service().buffer.add_batch(parsed, body)
-                return Recorded()
+                return RecordedAtOnce()
             one = parsed
         else:
             return reply(
@@ -110,11 +110,13 @@ def durably(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpReques
                 return sync_failed()
         return response
 
-    return csrf_exempt(wrapped)
+    return wrapped
 
 
-def uncoded(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Refuse a compressed body: of the transfer codings, servers undo chunked only."""
+def only_chunked(
+    view: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Refuse transfer codings other than chunked: servers do not undo them."""
 
     def wrapped(request: HttpRequest) -> HttpResponse:
         if request.META.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() != "chunked":

@@ -415,7 +415,7 @@ class IncrementProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _write(self, response: HttpResponse, close: bool) -> None:
-        if response.__class__ is views.Recorded:
+        if isinstance(response, views.Recorded):
             self.transport.write(_second.recorded[close])
         else:
             self.transport.write(_serialize(response, self.server_state.default_headers, close))

@@ -98,9 +98,18 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {
+        # Whoever answers 503 has said why already, once; probes and callers ask again and again.
+        "not_503": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", None) != 503,
+        },
+    },
     "loggers": {
         "counters": {"handlers": ["console"], "level": "INFO"},
+        "incrementer_site": {"handlers": ["console"], "level": "INFO"},
         "django": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+        "django.request": {"filters": ["not_503"]},
         # A request that Django refuses is no error of the service, and no reason for a traceback.
         "django.security": {"level": "CRITICAL"},
     },

@@ -1,6 +1,7 @@
 """One turn of the event loop: the increments that arrive in it are recorded and answered together.
 
-Together they cost one write to the journal; with `JOURNAL_FSYNC=always` also one sync.
+Together they cost one write to the journal (each batch has another), and one sync with
+`JOURNAL_FSYNC=always`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -22,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 _LONGEST = 1000
 """Increments answered together at the most, so that a pipeline of millions stalls nobody."""
+
+_WRITTEN_LATER = (views.Recorded,)
+"""Replies that a failure of the turn's write makes wrong. A batch has had a write of its own."""
+_ACCEPTED = (views.Recorded, views.RecordedAtOnce)
+"""Replies that a failure of the sync makes wrong."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -96,7 +103,7 @@ class Turn:
                     responses.append(_response(request))
                     request.body = b""  # it is not to be kept until the same head comes again
         except JournalUnwritable as error:
-            responses = _in_place_of_recorded(views.journal_unwritable(error), responses)
+            responses = _instead_of(_WRITTEN_LATER, views.journal_unwritable(error), responses)
         if not running.sync_always:
             _reply(arrivals, responses)
             return
@@ -105,7 +112,7 @@ class Turn:
             failed = running.buffer.sync_failures != failures
             _reply(
                 arrivals,
-                _in_place_of_recorded(views.sync_failed(), responses) if failed else responses,
+                _instead_of(_ACCEPTED, views.sync_failed(), responses) if failed else responses,
             )
 
         loop = asyncio.get_running_loop()
@@ -120,10 +127,10 @@ def _response(request: LaneRequest) -> HttpResponse:
         return views.reply(500, {"error": "the server failed; its log says how"})
 
 
-def _in_place_of_recorded(
-    failure: HttpResponse, responses: list[HttpResponse]
+def _instead_of(
+    kinds: Collection[type[HttpResponse]], failure: HttpResponse, responses: list[HttpResponse]
 ) -> list[HttpResponse]:
-    return [failure if each.__class__ is views.Recorded else each for each in responses]
+    return [failure if each.__class__ in kinds else each for each in responses]
 
 
 def _reply(arrivals: list[_Arrival], responses: list[HttpResponse]) -> None:

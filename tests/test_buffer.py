@@ -11,6 +11,8 @@ from tests.server import JSON, Reply, Server, wait_for
 from tests.test_conformance import answers, request, talk
 from tests.test_server import NEVER
 
+BATCH = json.dumps([{"key": "a", "value": 1}] * 5_000).encode()
+
 
 def assert_unavailable(reply: Reply) -> None:
     assert reply.status == 503, reply
@@ -57,14 +59,34 @@ def test_of_a_turn_that_the_disk_refuses_nothing_counts(start_server: StartServe
     turn = [
         request(b"key=a&value=1"),
         request(b"key=a&value=x"),
+        request(BATCH, content_type=JSON),
         request(b"key=b&value=1", "Connection: close"),
     ]
     server.journal_dir.rmdir()
     server.journal_dir.write_text("in the way")
-    assert statuses_of_one_turn(server, *turn) == [503, 400, 503]
+    assert statuses_of_one_turn(server, *turn) == [503, 400, 503, 503]
     server.journal_dir.unlink()
-    assert statuses_of_one_turn(server, *turn) == [200, 400, 200]
-    server.wait_for_totals({"a": 1, "b": 1})
+    assert statuses_of_one_turn(server, *turn) == [200, 400, 200, 200]
+    server.wait_for_totals({"a": 5_001, "b": 1})
+
+
+def test_a_batch_counts_if_its_turn_is_refused_after_it(start_server: StartServer) -> None:
+    server = start_server(MAX_JOURNAL_BYTES=str(1024**2), FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
+    for _ in range(8):
+        assert server.post(BATCH, JSON).status == 200
+    small = json.dumps([{"key": "small", "value": 1}] * 100).encode()
+    turn = [
+        request(b"key=b&value=1"),
+        request(small, content_type=JSON),
+        request(b"key=b&value=1", "Connection: close"),
+    ]
+    accepted = 0
+    while (statuses := statuses_of_one_turn(server, *turn)) == [200, 200, 200]:
+        accepted += 1
+    assert statuses == [503, 200, 503]  # the batch, which has a write of its own, has filled it
+    assert statuses_of_one_turn(server, *turn) == [503, 503, 503]
+    server.stop()
+    assert server.totals() == {"a": 40_000, "small": 100 * (accepted + 1), "b": 2 * accepted}
 
 
 def test_a_flush_makes_room(start_server: StartServer) -> None:
@@ -76,30 +98,35 @@ def test_a_flush_makes_room(start_server: StartServer) -> None:
 
 
 def test_without_a_journal_nothing_is_accepted(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(WEB_CONCURRENCY="1")
     server.journal_dir.rmdir()
     server.journal_dir.write_text("in the way")
     for _ in range(4):
         assert_unavailable(server.post("key=a&value=1"))
+    unready = server.request("GET", "/readyz")
+    assert unready.status == 503
+    assert "the journal cannot be written" in unready.json()["reason"]
     server.journal_dir.unlink()
     server.increment("a", 5)
+    assert server.request("GET", "/readyz").status == 200
     server.wait_for_totals({"a": 5})
+    assert server.log().count("Increments get 503") == 1
+    assert server.log().count("Increments are accepted again") == 1
 
 
 def test_journal_stops_at_its_limit_and_goes_on_after_a_flush(start_server: StartServer) -> None:
     server = start_server(MAX_JOURNAL_BYTES=str(1024**2), WEB_CONCURRENCY="1")
-    batch = json.dumps([{"key": "a", "value": 1}] * 5_000).encode()
     accepted = 0
     with closing(sqlite3.connect(server.database)) as database:
         database.execute("BEGIN IMMEDIATE")  # no flush gets through
-        while (reply := server.post(batch, JSON)).status == 200:
+        while (reply := server.post(BATCH, JSON)).status == 200:
             accepted += 5_000
             assert accepted < 100_000
         assert_unavailable(reply)
         assert "no flush has taken" in reply.json()["error"]
         assert server.request("GET", "/readyz").status == 503
         (journal,) = server.journal_dir.iterdir()
-        assert journal.stat().st_size < 1024**2 + 2 * len(batch)
+        assert journal.stat().st_size < 1024**2 + 2 * len(BATCH)
     wait_for(lambda: server.request("GET", "/readyz").status == 200, "the flush", server.log)
     server.increment("a")
     server.wait_for_totals({"a": accepted + 1})
