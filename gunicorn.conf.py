@@ -1,6 +1,7 @@
 """How gunicorn serves the project; `make run` starts it."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -8,8 +9,9 @@ import sys
 wsgi_app = "incrementer_site.asgi:application"
 worker_class = "incrementer_site.worker.IncrementWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
-_host, _port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "3333")
-bind = f"{_host}:{_port}"
+_host = (os.environ.get("HOST") or "127.0.0.1").strip("[]")
+_port = os.environ.get("PORT", "3333")
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
 # Every worker listens for itself and the kernel spreads connections over them: from one shared
 # socket, whichever worker wakes first would take nearly all of a burst.
@@ -19,6 +21,9 @@ keepalive = 75
 timeout = 30
 graceful_timeout = 40  # longer than the worker's own limit and a flush that waits for the database
 control_socket_disable = True
+
+_OPEN_FILES = 10_000
+"""Of one worker: twice MAX_CONNECTIONS (incrementer_site/lane.py), and those of its own."""
 
 
 def on_starting(server):
@@ -34,6 +39,22 @@ def on_starting(server):
         sys.exit(f"Cannot listen on {bind}: {error.strerror}. Set HOST and PORT to a free address.")
     finally:
         probe.close()
+    _allow_open_files(server.log)
+
+
+def _allow_open_files(log):
+    """Raise the limit of open files, which is 1,024 on many systems, as far as it is needed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < _OPEN_FILES:
+        log.warning(
+            "This process may open %d files only, and so serves fewer connections than it could."
+            " Raise the limit to %d (systemd: LimitNOFILE).",
+            hard,
+            _OPEN_FILES,
+        )
+    if soft != resource.RLIM_INFINITY and soft < _OPEN_FILES:
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def when_ready(server):

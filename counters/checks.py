@@ -26,6 +26,18 @@ def check_config(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register()
+def check_environment(**kwargs: Any) -> list[CheckMessage]:
+    """Return an error for a variable that the server could not start with."""
+    errors: list[CheckMessage] = []
+    for name, most in (("PORT", 65535), ("WEB_CONCURRENCY", 1024)):
+        text = os.environ.get(name, "1")
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            hint = f"Set it to a whole number from 1 to {most}, or leave it out."
+            errors.append(Error(f"{name} is {text!r}.", hint=hint, id="counters.E003"))
+    return errors
+
+
 def _journal_dir(problem: str) -> Error:
     return Error(
         f"JOURNAL_DIR {str(config().journal_dir)!r} {problem}.",

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -36,7 +35,7 @@ class Config:
     journal_fsync: str
     """When the journal is forced to disk: one of `FSYNC_POLICIES`."""
     max_journal_bytes: int
-    """Size past which a process's journal takes no more increments until a flush has succeeded."""
+    """Unflushed bytes past which a process's journal takes no more increments."""
     max_pending_keys: int
     """Distinct keys that a process holds between two flushes."""
     max_body_bytes: int
@@ -57,9 +56,10 @@ def config() -> Config:
         raise BadSetting(
             f"JOURNAL_FSYNC is {fsync!r}.", f"Set it to one of: {', '.join(FSYNC_POLICIES)}."
         )
-    if not settings.INCREMENT_TOKEN.isascii() or " " in settings.INCREMENT_TOKEN:
+    token = settings.INCREMENT_TOKEN
+    if not token.isascii() or not token.isprintable() or " " in token:
         raise BadSetting(
-            "INCREMENT_TOKEN has a space or a character outside ASCII.",
+            "INCREMENT_TOKEN has a space, a line's end or a character outside ASCII.",
             "Set it to printable ASCII, for example the output of `openssl rand -hex 32`.",
         )
     return Config(
@@ -69,12 +69,12 @@ def config() -> Config:
         max_journal_bytes=_whole_number("MAX_JOURNAL_BYTES", 1024**2),
         max_pending_keys=_whole_number("MAX_PENDING_KEYS", 1),
         max_body_bytes=_whole_number("MAX_BODY_BYTES", 1024),
-        token=settings.INCREMENT_TOKEN.encode(),
+        token=token.encode(),
     )
 
 
 def _seconds(name: str) -> float:
-    text: Any = getattr(settings, name)
+    text: str = getattr(settings, name)
     try:
         number = float(text)
     except ValueError:
@@ -85,11 +85,7 @@ def _seconds(name: str) -> float:
 
 
 def _whole_number(name: str, least: int) -> int:
-    text: Any = getattr(settings, name)
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
+    text: str = getattr(settings, name)
+    if not text.isdecimal() or int(text) < least:
         raise BadSetting(f"{name} is {text!r}.", f"Set it to a whole number from {least} up.")
-    return number
+    return int(text)

@@ -7,24 +7,26 @@ with them, so that a bad one ends in a sentence and not in a traceback.
 import os
 from pathlib import Path
 
-import dj_database_url
-
+from incrementer_site.database import database
 from incrementer_site.secret_key import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = os.environ.get("DJANGO_DEBUG", "").lower() in {"1", "true", "on", "yes"}
 SECRET_KEY = secret_key(BASE_DIR / ".secret_key")
-ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+_hosts = os.environ.get("DJANGO_ALLOWED_HOSTS") or "localhost,127.0.0.1,[::1]"
+ALLOWED_HOSTS = [host.strip() for host in _hosts.split(",")]
 
 # The counters (counters.config)
 FLUSH_INTERVAL = os.environ.get("FLUSH_INTERVAL", "5")
-JOURNAL_DIR = os.environ.get("JOURNAL_DIR", str(BASE_DIR / "journal"))
+JOURNAL_DIR = os.environ.get("JOURNAL_DIR") or str(BASE_DIR / "journal")
 JOURNAL_FSYNC = os.environ.get("JOURNAL_FSYNC", "everysec")
 MAX_JOURNAL_BYTES = os.environ.get("MAX_JOURNAL_BYTES", str(1024**3))
 MAX_PENDING_KEYS = os.environ.get("MAX_PENDING_KEYS", "1000000")
 MAX_BODY_BYTES = os.environ.get("MAX_BODY_BYTES", str(1024**2))
 INCREMENT_TOKEN = os.environ.get("INCREMENT_TOKEN", "")
+# Outside the lane Django has a limit of its own, which would refuse bodies that are short enough.
+DATA_UPLOAD_MAX_MEMORY_SIZE = int(MAX_BODY_BYTES) if MAX_BODY_BYTES.isdecimal() else None
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -68,18 +70,9 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{BASE_DIR / 'numbers.db'}")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        # A writer takes the lock when it begins, so that it waits its turn instead of failing
-        # half-way (https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-transaction-behavior).
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-        # synchronous=FULL and not NORMAL: a journal is removed once its flush has committed, so
-        # that commit has to outlive a power cut. It costs one fsync a flush.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        " PRAGMA temp_store=MEMORY",
-    }
+DATABASES = {
+    "default": database(os.environ.get("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'numbers.db'}")
+}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [

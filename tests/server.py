@@ -55,6 +55,7 @@ class Server:
         self.database = folder / "numbers.db"
         self.journal_dir = folder / "journal"
         self.log_file = folder / "server.log"
+        self.host = settings.get("HOST", "127.0.0.1").strip("[]")
         self.port = free_port()
         self.command = [part.format(port=self.port) for part in command]
         self.env = {
@@ -173,7 +174,7 @@ class Server:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Send one request on a connection of its own and return the reply."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+        with closing(HTTPConnection(self.host, self.port, timeout=60)) as connection:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}

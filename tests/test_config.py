@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from tests.server import GUNICORN, ROOT, Server
+from tests.conftest import StartServer
+from tests.server import FORM, GUNICORN, ROOT, Server
 
 
 @pytest.mark.parametrize(
@@ -20,9 +24,19 @@ from tests.server import GUNICORN, ROOT, Server
         ("MAX_PENDING_KEYS", "0", "whole number from 1 up"),
         ("MAX_PENDING_KEYS", "many", "whole number from 1 up"),
         ("MAX_BODY_BYTES", "1", "whole number from 1024 up"),
+        ("MAX_BODY_BYTES", "1_000_000", "whole number from 1024 up"),
         ("MAX_JOURNAL_BYTES", "1e9", "whole number from 1048576 up"),
         ("INCREMENT_TOKEN", "two words", "printable ASCII"),
         ("INCREMENT_TOKEN", "Schlüssel", "printable ASCII"),
+        ("INCREMENT_TOKEN", "from-a-file\n", "printable ASCII"),
+        ("PORT", "0", "whole number from 1 to 65535"),
+        ("PORT", "99999", "whole number from 1 to 65535"),
+        ("WEB_CONCURRENCY", "0", "whole number from 1 to 1024"),
+        ("WEB_CONCURRENCY", "abc", "whole number from 1 to 1024"),
+        ("DATABASE_URL", "numbers.db", "postgres://user:password@host/name"),
+        ("DATABASE_URL", "mysql://localhost/numbers", "postgres://user:password@host/name"),
+        ("DATABASE_URL", "postgres://user:secret@host:port/name", "sqlite:////path/file.db"),
+        ("DATABASE_URL", "postgres://", "postgres://user:password@host/name"),
         ("JOURNAL_DIR", "/dev/null", "folder that the service's user may write to"),
         ("JOURNAL_DIR", "/dev/null/journal", "folder that the service's user may write to"),
     ],
@@ -34,6 +48,13 @@ def test_bad_setting_is_told_with_advice(
     assert name in said
     assert advice in said
     assert "Traceback" not in said
+    assert "secret" not in said
+
+
+def test_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
+    names = ("HOST", "DATABASE_URL", "JOURNAL_DIR", "DJANGO_ALLOWED_HOSTS", "INCREMENT_TOKEN")
+    said = Server(tmp_path, **dict.fromkeys(names, "")).manage("check")
+    assert "no issues" in said
 
 
 def test_bad_setting_stops_the_start(tmp_path: Path) -> None:
@@ -44,6 +65,28 @@ def test_bad_setting_stops_the_start(tmp_path: Path) -> None:
     assert start.returncode == 1
     assert "FLUSH_INTERVAL is 'soon'" in start.stderr
     assert "Traceback" not in start.stderr
+
+
+def test_serves_on_ipv6(start_server: StartServer) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    for host in ("::1", "[::1]"):
+        start_server(HOST=host).increment("a")
+
+
+def test_low_soft_limit_of_open_files_does_not_matter(tmp_path: Path) -> None:
+    command = ("sh", "-c", f"ulimit -Sn 100 && exec {' '.join(GUNICORN)}")
+    with (
+        Server(tmp_path, command=command, WEB_CONCURRENCY="1") as server,
+        ExitStack() as connections,
+    ):
+        for _ in range(150):
+            connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+            connections.callback(connection.close)
+            connection.request("POST", "/increment", "key=a&value=1", {"Content-Type": FORM})
+            assert connection.getresponse().read() == b'{"ok":true}\n'
 
 
 def test_secret_key_is_made_once_and_private(tmp_path: Path) -> None:

@@ -499,3 +499,10 @@ def test_nothing_counts_while_the_reply_before_a_close_waits_for_its_sync(tmp_pa
                 talk(server, [closing_one, ordinary])
         server.stop()
         assert server.totals() == {"first": 1, "close": 51}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_limit_of_bodies_may_be_above_django_s_own(tmp_path: Path, way: str) -> None:
+    megabyte = 1024**2
+    with Server(tmp_path, command=WAYS[way], MAX_BODY_BYTES=str(4 * megabyte)) as server:
+        assert server.post(GOOD + b"&x=" + b"x" * 3 * megabyte).status == 200

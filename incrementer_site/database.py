@@ -1,0 +1,39 @@
+"""The database that `DATABASE_URL` names."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import dj_database_url
+
+_SCHEMES = ("sqlite", "postgres", "postgresql")
+_SQLITE_OPTIONS = {
+    # A writer takes the lock when it begins, so that it waits its turn instead of failing half-way
+    # (https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-transaction-behavior).
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 10,
+    # synchronous=FULL and not NORMAL: a journal is removed once its flush has committed, so that
+    # commit has to outlive a power cut. It costs one fsync a flush.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY",
+}
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return Django's settings for the database at `url`.
+
+    Raises:
+        SystemExit: with a sentence, if it is no URL of SQLite or PostgreSQL.
+    """
+    try:
+        settings: dict[str, Any] = dict(dj_database_url.parse(url))
+    except ValueError:
+        settings = {}
+    if url.partition(":")[0] not in _SCHEMES or not settings.get("NAME"):
+        sys.exit(  # without the URL, which may hold a password
+            "DATABASE_URL is not the URL of a database that can be used. Set it to"
+            " sqlite:////path/file.db or postgres://user:password@host/name."
+        )
+    if url.startswith("sqlite:"):
+        settings["OPTIONS"] = _SQLITE_OPTIONS
+    return settings
