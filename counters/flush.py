@@ -34,7 +34,7 @@ class Flushed:
     unreadable: int = 0
 
 
-def flush_journal(path: Path, progress: Callable[[int], object] = id) -> Tail:
+def flush_journal(path: Path, progress: Callable[[int], object] | None = None) -> Tail:
     """Add what the journal at `path` holds after its position to the totals, and move the position.
 
     Raises:
@@ -44,7 +44,7 @@ def flush_journal(path: Path, progress: Callable[[int], object] = id) -> Tail:
     """
     with transaction.atomic():
         position = totals.lock_position(path.stem)
-        # Opened only now: while the file has its name, nobody has dropped its position.
+        # Opened only now: while the file has its name, nobody has forgotten its position.
         tail = read_tail(path, position, progress=progress)
         if tail.end != position:
             totals.add_to_totals(tail.deltas)
@@ -52,7 +52,7 @@ def flush_journal(path: Path, progress: Callable[[int], object] = id) -> Tail:
     return tail
 
 
-def flush_journals(folder: Path, progress: Callable[[int], object] = id) -> Flushed:
+def flush_journals(folder: Path, progress: Callable[[int], object] | None = None) -> Flushed:
     """Flush every journal in `folder`, of processes alive and gone.
 
     Raises:
@@ -73,10 +73,10 @@ def flush_journals(folder: Path, progress: Callable[[int], object] = id) -> Flus
     return flushed
 
 
-def recover_journals(folder: Path, known_bad: set[Path]) -> int:
+def recover_journals(folder: Path, unreadable: set[Path]) -> int:
     """Flush and remove the journals of processes that are gone; return how many increments it was.
 
-    Files in `known_bad` are left alone, and files that turn out to be unreadable are added to it:
+    Files in `unreadable` are left alone, and files that turn out to be unreadable are added to it:
     each is reported once and holds up no other.
 
     Raises:
@@ -84,15 +84,19 @@ def recover_journals(folder: Path, known_bad: set[Path]) -> int:
     """
     increments = 0
     for path in journals(folder):
-        if path in known_bad:
+        if path in unreadable:
             continue
         try:
             with locked(path) as is_ours:
                 if is_ours:
                     increments += _recover_journal(path)
         except (JournalUnreadable, OSError) as error:
-            logger.error("%s: it is kept, and left alone until the service starts again.", error)
-            known_bad.add(path)
+            logger.error(
+                "%s: it is kept and not counted. Mend it or move it away; it is tried again when"
+                " the service starts.",
+                error,
+            )
+            unreadable.add(path)
     for done in journals(folder, DONE_SUFFIX):  # left by a process that died while retiring one
         _remove(done)
     return increments
@@ -121,8 +125,8 @@ def set_aside(path: Path, tail: Tail) -> None:
 def retire_journal(path: Path) -> None:
     """Remove a journal that is wholly in the totals.
 
-    The position may be dropped only once the file can never be read as a journal again: first the
-    file gets another name, then the row goes, then the file.
+    The position may be forgotten only once the file can never be read as a journal again: first
+    the file gets another name, then the position goes, then the file.
     """
     _remove(mark_done(path))
 

@@ -33,7 +33,7 @@ class Flusher:
         self._buffer = buffer
         self._folder = folder
         self._interval = interval
-        self._known_bad: set[Path] = set()
+        self._unreadable: set[Path] = set()
         self._one_at_a_time = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
@@ -111,7 +111,7 @@ class Flusher:
         totals.move_position(journal.name, pending.end)
 
     def _recover(self) -> None:
-        increments = recover_journals(self._folder, self._known_bad)
+        increments = recover_journals(self._folder, self._unreadable)
         if increments:
             logger.info("Recovered %d increments of processes that are gone.", increments)
 
@@ -119,7 +119,7 @@ class Flusher:
         if not self.failures:
             logger.error(
                 "The flush failed: %s. Increments are kept in the journal; it is tried again until"
-                " it succeeds.",
+                " it succeeds. (If a table is missing: python manage.py migrate)",
                 error,
                 exc_info=None if isinstance(error, DatabaseError | OSError) else error,
             )

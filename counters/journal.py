@@ -158,7 +158,10 @@ class Tail:
 
 
 def read_tail(
-    path: Path, position: int, end: int | None = None, progress: Callable[[int], object] = id
+    path: Path,
+    position: int,
+    end: int | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Tail:
     """Return what the journal at `path` holds from `position` to `end` or its last whole record.
 
@@ -185,7 +188,8 @@ def read_tail(
             except (StructError, UnicodeDecodeError, msgspec.DecodeError):
                 break  # the checksum is right, and yet it is no record
             tail.end += _frame.size + len(payload)
-            progress(_frame.size + len(payload))
+            if progress:
+                progress(_frame.size + len(payload))
         tail.rest = max(0, size - tail.end)
     return tail
 

@@ -24,14 +24,15 @@ logger = logging.getLogger(__name__)
 _SLICE = 1000
 """Deltas staged at a stretch: a tenth of a millisecond in which requests wait."""
 
-_LIMITS = f"({MAX_VALUE}, -{MAX_VALUE} - 1)"
+_MIN = f"(-{MAX_VALUE} - 1)"
+"""PostgreSQL reads the number itself as the negative of one beyond 64 bits, a numeric."""
+_LIMITS = f"({MAX_VALUE}, {_MIN})"
 
 _MERGE = f"""
 INSERT INTO numbers (key, value) SELECT key, value FROM deltas WHERE true ORDER BY key
 ON CONFLICT (key) DO UPDATE SET value = CASE
     WHEN excluded.value > 0 AND numbers.value > {MAX_VALUE} - excluded.value THEN {MAX_VALUE}
-    WHEN excluded.value < 0 AND numbers.value < -{MAX_VALUE} - 1 - excluded.value
-        THEN -{MAX_VALUE} - 1
+    WHEN excluded.value < 0 AND numbers.value < {_MIN} - excluded.value THEN {_MIN}
     ELSE numbers.value + excluded.value END
 """
 

@@ -1,4 +1,4 @@
-"""The service for an ASGI server: Django, with its bodies bounded and its end announced."""
+"""The service for an ASGI server: Django, with bodies bounded, and a flush when it shuts down."""
 
 from __future__ import annotations
 

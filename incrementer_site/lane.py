@@ -31,10 +31,10 @@ from counters.middleware import INCREMENT_PATH
 from incrementer_site.turn import Headers, LaneRequest, Turn
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Longest request line and headers, and most that may come in a body and be none of it, not
-counting the read that they begin in."""
+"""Most bytes of a request line and headers, or of chunk sizes and trailers, not counting the read
+that they begin in."""
 MAX_CONNECTIONS = 4096
-"""Connections that one worker serves at the most; as many more are told so."""
+"""Connections that one worker serves. As many again get 503, and what is beyond is cut off."""
 REQUEST_DEADLINE = 20
 """Seconds that a whole request may take to arrive, and a reply to be read."""
 
@@ -127,20 +127,22 @@ class IncrementProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._max_body = config().max_body_bytes
-        self._since = _second.now
+        self._since = _second.now  # when it last got on: the deadlines count from there
+        # The request that arrives
         self._in_head = self._in_message = False
         self._head_size = 0
-        self._got_body = False
-        self._lane = False
+        self._got_body = False  # whether the latest read brought some of its body
+        self._unusual = False  # not for the lane
+        self._lane = False  # whether it is answered here, or the ordinary way
         self._content_type = b""
-        self._unusual = False
         self._body: bytes | bytearray = b""
-        self._unanswered = 0
-        self._is_last = False
-        self._closing = False
-        self._refusal: HttpResponse | None = None
-        self._refused = False
-        self._running: RequestResponseCycle | None = None
+        # The connection
+        self._unanswered = 0  # increments in the lane
+        self._is_last = False  # its reply is to close the connection
+        self._closing = False  # nothing that arrives is read any more
+        self._refusal: HttpResponse | None = None  # waits for the replies before it
+        self._refused = False  # and it has been sent
+        self._running: RequestResponseCycle | None = None  # that Django is at
 
     @staticmethod
     def tick() -> None:
@@ -224,7 +226,7 @@ class IncrementProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
         # The read that a head begins in does not count: most of it may be requests before this one.
         is_of_no_body = self._in_message and not self._got_body  # but of a head, or of a trailer
-        if is_of_no_body and self.headers is headers:
+        if is_of_no_body and self.headers is headers:  # the same list: no other head has begun
             self._head_size += len(data)
             if self._head_size > MAX_HEAD_BYTES:
                 detail = {

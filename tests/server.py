@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +21,8 @@ from urllib.parse import quote_plus
 
 import psutil
 import psycopg
+
+from torture.free_port import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -225,23 +225,6 @@ def wait_for(
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}\n{details()}"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on.
-
-    It is below those that the system gives to outgoing connections, so that none of these can take
-    it while a service is down for a restart.
-    """
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 @cache

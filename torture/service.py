@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import psutil
 import psycopg
+
+from torture.free_port import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 60
@@ -57,8 +58,7 @@ class Service:
         self.orders = folder / "orders"
         self.orders.mkdir(exist_ok=True)
         self.log = folder / "log"
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.env = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "incrementer_site.settings",

@@ -26,5 +26,6 @@ class Command(BaseCommand):
         )
         if flushed.unreadable:
             raise CommandError(
-                f"{flushed.unreadable} files in {folder} could not be read; they were left alone."
+                f"{flushed.unreadable} files in {folder} could not be read (named above) and were"
+                " left alone: mend their permissions, or move them away."
             )
