@@ -76,7 +76,9 @@ class Flusher:
         pause = 0.0  # the first round is at once: it recovers what earlier processes left
         while not self._stopping.wait(pause):
             self.flush()
-            pause = min(2.0**self.failures, _LONGEST_PAUSE) if self.failures else self._interval
+            pause = self._interval
+            if self.failures:  # which may be more than 1023: 2.0**1024 is an OverflowError
+                pause = min(2.0 ** min(self.failures, 10), _LONGEST_PAUSE)
 
     def _flush_buffer(self) -> None:
         journal = self._buffer.journal
