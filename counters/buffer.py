@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
 
-from counters.journal import Journal, JournalUnwritable, record_of_batch, record_of_one
+from counters.journal import (
+    Journal,
+    JournalUnwritable,
+    record_of_batch,
+    record_of_group,
+    record_of_one,
+)
 from counters.parsing import Increment
 
 logger = logging.getLogger(__name__)
@@ -56,7 +62,7 @@ class Buffer:
         self.write_error = ""  # of the last write; empty if it succeeded
         self._refused_at = 0.0
         self._deltas: defaultdict[str, int] = defaultdict(int)
-        self._unwritten: list[tuple[bytes, str, int]] = []  # records, and what they add
+        self._unwritten: list[tuple[str, int]] = []
         self._unwritten_keys: set[str] = set()  # those that are not in _deltas yet
         self._grouping = False
         self._start = 0
@@ -70,12 +76,11 @@ class Buffer:
             BufferFull: the key is new and there is no room for it.
             JournalUnwritable: the journal cannot take it.
         """
-        record = record_of_one(key, value)
         with self._lock:
             if key not in self._deltas:
                 self._check_room({key})
                 self._unwritten_keys.add(key)
-            self._unwritten.append((record, key, value))
+            self._unwritten.append((key, value))
             if not self._grouping:
                 self._write()
 
@@ -100,9 +105,11 @@ class Buffer:
         unwritten, self._unwritten = self._unwritten, []
         self._unwritten_keys.clear()
         if unwritten:
-            self._append(b"".join([record for record, _, _ in unwritten]))
+            self._append(
+                record_of_group(unwritten) if len(unwritten) > 1 else record_of_one(*unwritten[0])
+            )
             deltas = self._deltas
-            for _, key, value in unwritten:
+            for key, value in unwritten:
                 deltas[key] += value
 
     def _check_room(self, keys: Collection[str]) -> None:

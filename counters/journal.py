@@ -1,8 +1,9 @@
 """The journal: a process's append-only file of accepted increments. It knows no Django.
 
 A file is `HEADER` and then records. A record is its payload's length and CRC-32 (both unsigned
-32-bit, little-endian) and the payload: `ONE`, a signed 64-bit value and a key in UTF-8; or `BATCH`
-and a JSON list of increments, as it was received.
+32-bit, little-endian) and the payload: `ONE`, a signed 64-bit value and a key in UTF-8; `GROUP`
+and, for each of several increments, its value, its key's length in bytes (unsigned 16-bit) and its
+key; or `BATCH` and a JSON list of increments, as it was received.
 
 A process owns its journal by an flock, which the kernel drops when the process is gone, however it
 went. A journal that can be locked therefore is nobody's, and whoever locks it may recover it.
@@ -15,7 +16,7 @@ import os
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,8 @@ DONE_SUFFIX = ".done"
 
 _frame = Struct("<II")
 _one = Struct("<Bq")
-ONE, BATCH = 1, 2
+_entry = Struct("<qH")
+ONE, BATCH, GROUP = 1, 2, 3
 _READ_SIZE = 1024 * 1024
 
 
@@ -49,13 +51,28 @@ class JournalUnreadable(ValueError):
 
 def record_of_one(key: str, value: int) -> bytes:
     """Return the record of one increment."""
-    payload = _one.pack(ONE, value) + key.encode()
-    return _frame.pack(len(payload), crc32(payload)) + payload
+    return _record(_one.pack(ONE, value) + key.encode())
+
+
+def record_of_group(increments: Iterable[tuple[str, int]]) -> bytes:
+    """Return the record of several increments.
+
+    Of one for each, a write that the disk cut short would leave some whole. Until they are cut off,
+    another process may read them and move the position past them: over the next increments.
+    """
+    parts = [b"%c" % GROUP]
+    for key, value in increments:
+        name = key.encode()
+        parts += (_entry.pack(value, len(name)), name)
+    return _record(b"".join(parts))
 
 
 def record_of_batch(body: bytes) -> bytes:
     """Return the record of a JSON list of increments."""
-    payload = b"%c%b" % (BATCH, body)
+    return _record(b"%c%b" % (BATCH, body))
+
+
+def _record(payload: bytes) -> bytes:
     return _frame.pack(len(payload), crc32(payload)) + payload
 
 
@@ -226,10 +243,27 @@ def _add(tail: Tail, payload: bytes) -> None:
         tail.deltas[payload[_one.size :].decode()] += value
         tail.increments += 1
         return
+    if payload[0] == GROUP:
+        group = _entries(payload)
+        for key, value in group:
+            tail.deltas[key] += value
+        tail.increments += len(group)
+        return
     batch = parse_batch(payload[1:])
     for increment in batch:
         tail.deltas[increment.key] += increment.value
     tail.increments += len(batch)
+
+
+def _entries(payload: bytes) -> list[tuple[str, int]]:
+    entries, at = [], 1
+    while at < len(payload):
+        value, length = _entry.unpack_from(payload, at)
+        at += _entry.size + length
+        if at > len(payload):
+            raise StructError("the last key is cut off")
+        entries.append((payload[at - length : at].decode(), value))
+    return entries
 
 
 def journals(folder: Path, suffix: str = SUFFIX) -> list[Path]:

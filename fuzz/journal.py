@@ -8,12 +8,23 @@ from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
-from counters.journal import HEADER, JournalUnreadable, read_tail, record_of_batch, record_of_one
+from counters.journal import (
+    HEADER,
+    JournalUnreadable,
+    read_tail,
+    record_of_batch,
+    record_of_group,
+    record_of_one,
+)
 from fuzz.obvious import read_journal
 
 SEPARATOR = b"\x1e"
 """Stands in the input between payloads, which no fuzzer would find the checksums of."""
-_WHOLE = [record_of_one("a", 1), record_of_batch(b'[{"key":"a","value":1}]')]
+_WHOLE = [
+    record_of_one("a", 1),
+    record_of_group([("a", 1), ("b", -1)]),
+    record_of_batch(b'[{"key":"a","value":1}]'),
+]
 SEEDS = [
     bytes([22, 255, 255]) + SEPARATOR.join([*(record[8:] for record in _WHOLE), b""]),
     bytes([0, 255, 255]) + SEPARATOR + b"".join(_WHOLE),

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import pytest
 
-from counters.journal import HEADER, MAGIC, record_of_batch, record_of_one
+from counters.journal import HEADER, MAGIC, record_of_batch, record_of_group, record_of_one
 from tests.server import Server, wait_for
 
 
@@ -16,7 +16,14 @@ def _record(payload: bytes) -> bytes:
     return pack("<II", len(payload), crc32(payload)) + payload
 
 
-GOOD = HEADER + record_of_one("a", 3) + record_of_batch(b'[{"key":"a","value":4}]')
+GOOD = b"".join(
+    [
+        HEADER,
+        record_of_one("a", 3),
+        record_of_batch(b'[{"key":"a","value":4}]'),
+        record_of_group([("a", 5), ("a", -5)]),
+    ]
+)
 
 
 def recovered(server: Server) -> bool:
@@ -42,8 +49,13 @@ def stopped(tmp_path: Path) -> Server:
         _record(b"\1short"),
         _record(b"\1" + bytes(8) + b"\xff"),
         _record(b"\2nonsense"),
+        record_of_group([("a", 1), ("b", 1)])[:-1],
+        _record(record_of_group([("a", 1), ("b", 1)])[8:-1]),
     ],
-    ids=["torn", "torn head", "flipped", "zeros", "ones", "short", "no UTF-8", "no JSON"],
+    ids=[
+        *("torn", "torn head", "flipped", "zeros", "ones", "short", "no UTF-8", "no JSON"),
+        *("torn group", "short group"),
+    ],
 )
 def test_bad_tail_is_set_aside_and_the_rest_counts(stopped: Server, tail: bytes) -> None:
     (stopped.journal_dir / "0.journal").write_bytes(GOOD + tail)
