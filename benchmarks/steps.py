@@ -52,23 +52,25 @@ def _report(step: str, function: Callable[[], object], requests: int = 1) -> Non
 async def _measure() -> None:
     from counters import views
     from counters.config import config
-    from counters.journal import Journal, record_of_one
+    from counters.journal import Journal, record_of_increments
     from counters.parsing import parse_form
     from incrementer_site.turn import LaneRequest
 
     headers = [(b"content-type", b"application/x-www-form-urlencoded")]
     request = LaneRequest(headers, "application/x-www-form-urlencoded", len(_BODY), closes=False)
     request.body = _BODY
-    record = record_of_one("k123", 1)
+    one = [("k123", 1)]
+    make_one, make_many = (partial(record_of_increments, one * n) for n in (1, TURN))
     journal = Journal(config().journal_dir, limit=2**40)
     steps: dict[str, Callable[[], object]] = {
         "parse the form": partial(parse_form, _BODY),
-        "make the journal's record, with its CRC-32": partial(record_of_one, "k123", 1),
-        "append one record to the journal, `write(2)`": partial(journal.append, record),
+        "make the journal's record of it, with a CRC-32": make_one,
+        "append that to the journal, `write(2)`": partial(journal.append, make_one()),
     }
     for step, function in steps.items():
         _report(step, function)
-    _report(f"append {TURN} records at once, each", partial(journal.append, record * TURN), TURN)
+    _report(f"make one record of {TURN} increments, each", make_many, TURN)
+    _report("append that, each", partial(journal.append, make_many()), TURN)
     _report("the view, with a write of its own", partial(views.increment, request))
     _report("all of it in the lane", _turn(), TURN)
 

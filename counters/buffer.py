@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
 
-from counters.journal import (
-    Journal,
-    JournalUnwritable,
-    record_of_batch,
-    record_of_group,
-    record_of_one,
-)
+from counters.journal import Journal, JournalUnwritable, record_of_batch, record_of_increments
 from counters.parsing import Increment
 
 logger = logging.getLogger(__name__)
@@ -105,9 +99,7 @@ class Buffer:
         unwritten, self._unwritten = self._unwritten, []
         self._unwritten_keys.clear()
         if unwritten:
-            self._append(
-                record_of_group(unwritten) if len(unwritten) > 1 else record_of_one(*unwritten[0])
-            )
+            self._append(record_of_increments(unwritten))
             deltas = self._deltas
             for key, value in unwritten:
                 deltas[key] += value

@@ -1,9 +1,9 @@
 """The journal: a process's append-only file of accepted increments. It knows no Django.
 
 A file is `HEADER` and then records. A record is its payload's length and CRC-32 (both unsigned
-32-bit, little-endian) and the payload: `ONE`, a signed 64-bit value and a key in UTF-8; `GROUP`
-and, for each of several increments, its value, its key's length in bytes (unsigned 16-bit) and its
-key; or `BATCH` and a JSON list of increments, as it was received.
+32-bit; all numbers are little-endian) and the payload: `INCREMENTS` and, for each of them, its
+value (signed 64-bit), its key's length in bytes (unsigned 16-bit) and its key in UTF-8; or `BATCH`
+and a JSON list of increments, as it was received.
 
 A process owns its journal by an flock, which the kernel drops when the process is gone, however it
 went. A journal that can be locked therefore is nobody's, and whoever locks it may recover it.
@@ -35,9 +35,8 @@ SUFFIX = ".journal"
 DONE_SUFFIX = ".done"
 
 _frame = Struct("<II")
-_one = Struct("<Bq")
 _entry = Struct("<qH")
-ONE, BATCH, GROUP = 1, 2, 3
+INCREMENTS, BATCH = b"I", b"B"
 _READ_SIZE = 1024 * 1024
 
 
@@ -49,18 +48,13 @@ class JournalUnreadable(ValueError):
     """A file is no journal, or one of a format that this version does not know."""
 
 
-def record_of_one(key: str, value: int) -> bytes:
-    """Return the record of one increment."""
-    return _record(_one.pack(ONE, value) + key.encode())
+def record_of_increments(increments: Iterable[tuple[str, int]]) -> bytes:
+    """Return the one record of all `increments`, each a key and a value.
 
-
-def record_of_group(increments: Iterable[tuple[str, int]]) -> bytes:
-    """Return the record of several increments.
-
-    Of one for each, a write that the disk cut short would leave some whole. Until they are cut off,
-    another process may read them and move the position past them: over the next increments.
+    With one for each, a write that the disk cut short would leave some whole. Before they are
+    undone, another process could count them and move the position past them: over the next ones.
     """
-    parts = [b"%c" % GROUP]
+    parts = [INCREMENTS]
     for key, value in increments:
         name = key.encode()
         parts += (_entry.pack(value, len(name)), name)
@@ -69,7 +63,7 @@ def record_of_group(increments: Iterable[tuple[str, int]]) -> bytes:
 
 def record_of_batch(body: bytes) -> bytes:
     """Return the record of a JSON list of increments."""
-    return _record(b"%c%b" % (BATCH, body))
+    return _record(BATCH + body)
 
 
 def _record(payload: bytes) -> bytes:
@@ -238,32 +232,27 @@ def _payloads(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _add(tail: Tail, payload: bytes) -> None:
-    if payload[0] == ONE:
-        _, value = _one.unpack_from(payload)
-        tail.deltas[payload[_one.size :].decode()] += value
-        tail.increments += 1
-        return
-    if payload[0] == GROUP:
-        group = _entries(payload)
-        for key, value in group:
-            tail.deltas[key] += value
-        tail.increments += len(group)
-        return
-    batch = parse_batch(payload[1:])
-    for increment in batch:
-        tail.deltas[increment.key] += increment.value
-    tail.increments += len(batch)
+    kind, content = payload[:1], payload[1:]
+    if kind == INCREMENTS:
+        increments = _unpack(content)
+    elif kind == BATCH:
+        increments = [(each.key, each.value) for each in parse_batch(content)]
+    else:
+        raise StructError(f"there is no kind {kind!r}")
+    for key, value in increments:
+        tail.deltas[key] += value
+    tail.increments += len(increments)
 
 
-def _entries(payload: bytes) -> list[tuple[str, int]]:
-    entries, at = [], 1
-    while at < len(payload):
-        value, length = _entry.unpack_from(payload, at)
+def _unpack(entries: bytes) -> list[tuple[str, int]]:
+    increments, at = [], 0
+    while at < len(entries):
+        value, length = _entry.unpack_from(entries, at)
         at += _entry.size + length
-        if at > len(payload):
+        if at > len(entries):
             raise StructError("the last key is cut off")
-        entries.append((payload[at - length : at].decode(), value))
-    return entries
+        increments.append((entries[at - length : at].decode(), value))
+    return increments
 
 
 def journals(folder: Path, suffix: str = SUFFIX) -> list[Path]:

@@ -13,16 +13,15 @@ from counters.journal import (
     JournalUnreadable,
     read_tail,
     record_of_batch,
-    record_of_group,
-    record_of_one,
+    record_of_increments,
 )
 from fuzz.obvious import read_journal
 
 SEPARATOR = b"\x1e"
 """Stands in the input between payloads, which no fuzzer would find the checksums of."""
 _WHOLE = [
-    record_of_one("a", 1),
-    record_of_group([("a", 1), ("b", -1)]),
+    record_of_increments([("a", 1)]),
+    record_of_increments([("a", 1), ("b", -1)]),
     record_of_batch(b'[{"key":"a","value":1}]'),
 ]
 SEEDS = [

@@ -167,21 +167,21 @@ def read_journal(content: bytes, position: int) -> tuple[int, list[Pair]]:
     return at, found
 
 
-def _read_group(entries: bytes) -> list[Pair]:
+def _read_increments(entries: bytes) -> list[Pair]:
     if not entries:
         return []
     value, length = unpack("<qH", entries[:10])
     key, rest = entries[10 : 10 + length], entries[10 + length :]
     (_,) = unpack(f"{length}s", key)
-    return [(key.decode(), value), *_read_group(rest)]
+    return [(key.decode(), value), *_read_increments(rest)]
 
 
 def _read_payload(payload: bytes) -> list[Pair] | None:
     try:
-        if payload[0] == 1:
-            return [(payload[9:].decode(), unpack("<q", payload[1:9])[0])]
-        if payload[0] == 3:
-            return _read_group(payload[1:])
-        return [(increment.key, increment.value) for increment in parse_batch(payload[1:])]
+        if payload.startswith(b"I"):
+            return _read_increments(payload[1:])
+        if payload.startswith(b"B"):
+            return [(increment.key, increment.value) for increment in parse_batch(payload[1:])]
+        return None
     except (StructError, UnicodeDecodeError, msgspec.DecodeError):
         return None

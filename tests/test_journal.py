@@ -8,7 +8,7 @@ from zlib import crc32
 
 import pytest
 
-from counters.journal import HEADER, MAGIC, record_of_batch, record_of_group, record_of_one
+from counters.journal import HEADER, MAGIC, record_of_batch, record_of_increments
 from tests.server import Server, wait_for
 
 
@@ -19,9 +19,9 @@ def _record(payload: bytes) -> bytes:
 GOOD = b"".join(
     [
         HEADER,
-        record_of_one("a", 3),
+        record_of_increments([("a", 3)]),
         record_of_batch(b'[{"key":"a","value":4}]'),
-        record_of_group([("a", 5), ("a", -5)]),
+        record_of_increments([("a", 5), ("a", -5)]),
     ]
 )
 
@@ -41,19 +41,20 @@ def stopped(tmp_path: Path) -> Server:
 @pytest.mark.parametrize(
     "tail",
     [
-        record_of_one("b", 1)[:-1],
-        record_of_one("b", 1)[:5],
-        record_of_one("b", 1)[:-1] + b"?",
+        record_of_increments([("b", 1)])[:-1],
+        record_of_increments([("b", 1)])[:5],
+        record_of_increments([("b", 1)])[:-1] + b"?",
         b"\0" * 4096,
         b"\xff" * 100,
-        _record(b"\1short"),
-        _record(b"\1" + bytes(8) + b"\xff"),
-        _record(b"\2nonsense"),
-        record_of_group([("a", 1), ("b", 1)])[:-1],
-        _record(record_of_group([("a", 1), ("b", 1)])[8:-1]),
+        _record(b"Ishort"),
+        _record(b"I" + pack("<qH", 1, 1) + b"\xff"),
+        _record(b"Bnonsense"),
+        _record(b"Xkind"),
+        record_of_increments([("a", 1), ("b", 1)])[:-1],
+        _record(record_of_increments([("a", 1), ("b", 1)])[8:-1]),
     ],
     ids=[
-        *("torn", "torn head", "flipped", "zeros", "ones", "short", "no UTF-8", "no JSON"),
+        *("torn", "torn head", "flipped", "zeros", "ones", "short", "no UTF-8", "no JSON", "kind"),
         *("torn group", "short group"),
     ],
 )
