@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from counters.config import BadSetting, config
@@ -36,6 +38,19 @@ def check_environment(**kwargs: Any) -> list[CheckMessage]:
             hint = f"Set it to a whole number from 1 to {most}, or leave it out."
             errors.append(Error(f"{name} is {text!r}.", hint=hint, id="counters.E003"))
     return errors
+
+
+@register()
+def check_database(**kwargs: Any) -> list[CheckMessage]:
+    """Return an error for an SQLite database that is a folder, or in none."""
+    database = settings.DATABASES["default"]
+    path = Path(database["NAME"])
+    is_postgresql = database["ENGINE"] != "django.db.backends.sqlite3"
+    if is_postgresql or (path.parent.is_dir() and not path.is_dir()):
+        return []
+    problem = f"DATABASE_URL names {str(path)!r}, which cannot be a file."
+    hint = "Set it to a file in a folder that exists: sqlite:////path/file.db."
+    return [Error(problem, hint=hint, id="counters.E004")]
 
 
 def _journal_dir(problem: str) -> Error:

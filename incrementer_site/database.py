@@ -19,6 +19,10 @@ _SQLITE_OPTIONS = {
 }
 
 
+def _is_kept(name: str | None) -> bool:
+    return bool(name) and name != ":memory:"  # where each connection would have its own
+
+
 def database(url: str) -> dict[str, Any]:
     """Return Django's settings for the database at `url`.
 
@@ -29,7 +33,7 @@ def database(url: str) -> dict[str, Any]:
         settings: dict[str, Any] = dict(dj_database_url.parse(url))
     except ValueError:
         settings = {}
-    if url.partition(":")[0] not in _SCHEMES or not settings.get("NAME"):
+    if url.partition(":")[0] not in _SCHEMES or not _is_kept(settings.get("NAME")):
         sys.exit(  # without the URL, which may hold a password
             "DATABASE_URL is not the URL of a database that can be used. Set it to"
             " sqlite:////path/file.db or postgres://user:password@host/name."

@@ -19,7 +19,10 @@ def secret_key(path: Path) -> str:
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(get_random_secret_key())
+        with draft.open("w") as file:
+            file.write(get_random_secret_key())
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut may leave it empty, and no start succeeds
         try:
             os.link(draft, path)  # atomic: of several processes that start at once, one wins
         except FileExistsError:

@@ -6,6 +6,7 @@ with them, so that a bad one ends in a sentence and not in a traceback.
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 from incrementer_site.database import database
 from incrementer_site.secret_key import secret_key
@@ -70,9 +71,8 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": database(os.environ.get("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'numbers.db'}")
-}
+_here = f"sqlite:///{quote(str(BASE_DIR / 'numbers.db'))}"
+DATABASES = {"default": database(os.environ.get("DATABASE_URL") or _here)}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [

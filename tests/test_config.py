@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartServer
-from tests.server import FORM, GUNICORN, ROOT, Server
+from tests.server import FORM, GUNICORN, MANAGE, ROOT, Server
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,9 @@ from tests.server import FORM, GUNICORN, ROOT, Server
         ("DATABASE_URL", "mysql://localhost/numbers", "postgres://user:password@host/name"),
         ("DATABASE_URL", "postgres://user:secret@host:port/name", "sqlite:////path/file.db"),
         ("DATABASE_URL", "postgres://", "postgres://user:password@host/name"),
+        ("DATABASE_URL", "sqlite:///:memory:", "sqlite:////path/file.db"),
+        ("DATABASE_URL", "sqlite:////dev/null/numbers.db", "folder that exists"),
+        ("DATABASE_URL", "sqlite:////tmp", "folder that exists"),
         ("JOURNAL_DIR", "/dev/null", "folder that the service's user may write to"),
         ("JOURNAL_DIR", "/dev/null/journal", "folder that the service's user may write to"),
     ],
@@ -55,6 +59,16 @@ def test_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
     names = ("HOST", "DATABASE_URL", "JOURNAL_DIR", "DJANGO_ALLOWED_HOSTS", "INCREMENT_TOKEN")
     said = Server(tmp_path, **dict.fromkeys(names, "")).manage("check")
     assert "no issues" in said
+
+
+def test_project_may_stand_anywhere(tmp_path: Path) -> None:
+    project = tmp_path / "C# 100%41"
+    for folder in ("counters", "incrementer_site"):
+        shutil.copytree(ROOT / folder, project / folder)
+    shutil.copy(ROOT / "manage.py", project)
+    migrate = [*MANAGE, "migrate", "-v0"]
+    subprocess.run(migrate, cwd=project, env={"DJANGO_SECRET_KEY": "a"}, check=True)
+    assert (project / "numbers.db").exists()
 
 
 def test_bad_setting_stops_the_start(tmp_path: Path) -> None:
