@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from counters.config import BadSetting, config
+from counters.journal import make_folder
 
 
 @register()
@@ -20,11 +21,11 @@ def check_config(**kwargs: Any) -> list[CheckMessage]:
     except BadSetting as error:
         return [Error(error.message, hint=error.hint, id="counters.E001")]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         return [_journal_dir(f"cannot be made: {error.strerror}")]
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return [_journal_dir("is not writable")]
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return [_journal_dir("is not readable and writable")]
     return []
 
 

@@ -92,11 +92,10 @@ class Journal:
         self.limit = limit
         self.synced = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(folder.parent)
+            make_folder(folder)
             self._create(folder)
         except OSError as error:
-            raise JournalUnwritable(f"none can be made: {error.strerror}") from error
+            raise JournalUnwritable(f"none can be made: {error.strerror or error}") from error
 
     def _create(self, folder: Path) -> None:
         while True:
@@ -303,6 +302,17 @@ def mark_done(path: Path) -> Path:
     with suppress(FileNotFoundError):
         path.rename(done)
     return done
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the journals where it is not there yet.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)  # which may be closed to us, where others made the folder
 
 
 def sync_folder(folder: Path) -> None:

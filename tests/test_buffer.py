@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from counters.buffer import Buffer
@@ -95,6 +96,17 @@ def test_a_batch_counts_if_its_turn_is_refused_after_it(start_server: StartServe
     assert statuses_of_one_turn(server, *turn) == [503, 503, 503]
     server.stop()
     assert server.totals() == {"a": 40_000, "small": 100 * (accepted + 1), "b": 2 * accepted}
+
+
+def test_why_no_journal_can_be_made_is_told(start_server: StartServer) -> None:
+    server = start_server(WEB_CONCURRENCY="1")
+    (worker,) = server.workers()
+    psutil.Process(worker).rlimit(psutil.RLIMIT_FSIZE, (10, -1))  # less than a journal's header
+    for told in ("the disk is full", "File too large"):
+        reply = server.post("key=a&value=1")
+        assert_unavailable(reply)
+        assert told in reply.json()["error"]
+        psutil.Process(worker).rlimit(psutil.RLIMIT_FSIZE, (0, -1))
 
 
 def add_in_group(buffer: Buffer, *keys: str) -> None:

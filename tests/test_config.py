@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -59,6 +60,18 @@ def test_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
     names = ("HOST", "DATABASE_URL", "JOURNAL_DIR", "DJANGO_ALLOWED_HOSTS", "INCREMENT_TOKEN")
     said = Server(tmp_path, **dict.fromkeys(names, "")).manage("check")
     assert "no issues" in said
+
+
+def test_journal_dir_may_be_in_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "journal").mkdir(parents=True)
+    closed.chmod(0o311)
+    # Root reads everything, unless it has given that up.
+    as_others = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    command = (*(as_others if os.geteuid() == 0 else ()), *GUNICORN)
+    with Server(tmp_path, command=command, JOURNAL_DIR=str(closed / "journal")) as server:
+        server.increment("a")
+        server.wait_for_totals({"a": 1})
 
 
 def test_project_may_stand_anywhere(tmp_path: Path) -> None:
