@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
+from heapq import nsmallest
 from itertools import islice
 
 import msgspec
@@ -26,6 +27,9 @@ _SLICE = 1000
 
 _MIN = f"(-{MAX_VALUE} - 1)"
 """PostgreSQL reads the number itself as the negative of one beyond 64 bits, a numeric."""
+_NAMED = 10
+"""Keys at the limit that a flush names in the log: a million of them would fill the disk."""
+
 _LIMITS = f"({MAX_VALUE}, {_MIN})"
 
 _MERGE = f"""
@@ -86,8 +90,10 @@ def add_to_totals(deltas: Mapping[str, int]) -> None:
                 _stage(cursor, piece)
             at_limit.update(_merge(cursor))
             deltas = beyond
-    for key in sorted(at_limit):
+    for key in nsmallest(_NAMED, at_limit):
         logger.warning("The total of %r has reached the limit of 64 bits and stays there.", key)
+    if len(at_limit) > _NAMED:
+        logger.warning("So have the totals of %d other keys.", len(at_limit) - _NAMED)
 
 
 def _slices(deltas: Mapping[str, int]) -> Iterator[dict[str, int]]:

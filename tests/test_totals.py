@@ -46,3 +46,14 @@ def test_delta_beyond_64_bits_counts_as_far_as_it_goes(start_server: StartServer
         "good": 3,
     }
     assert server.log().count("reached the limit") == len(["from below", "from above"])
+
+
+def test_the_log_names_a_few_of_many_keys_at_the_limit(start_server: StartServer) -> None:
+    server = start_server(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
+    batch = json.dumps([{"key": str(n), "value": MAX} for n in range(1000)])
+    for _ in range(2):
+        assert server.post(batch, JSON).status == 200
+    server.stop()
+    assert server.totals() == dict.fromkeys(map(str, range(1000)), MAX)
+    assert server.log().count("has reached the limit") == 10
+    assert "of 990 other keys" in server.log()
