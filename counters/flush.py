@@ -12,6 +12,7 @@ from django.db import transaction
 from counters import totals
 from counters.journal import (
     DONE_SUFFIX,
+    NAME_LENGTH,
     JournalUnreadable,
     Tail,
     copy_rest,
@@ -43,13 +44,20 @@ def flush_journal(path: Path, progress: Callable[[int], object] | None = None) -
         django.db.Error: the database failed; totals and position are as they were.
     """
     with transaction.atomic():
-        position = totals.lock_position(path.stem)
+        position = _lock_position(path)
         # Opened only now: while the file has its name, nobody has forgotten its position.
         tail = read_tail(path, position, progress=progress)
         if tail.end != position:
             totals.add_to_totals(tail.deltas)
             totals.move_position(path.stem, tail.end)
     return tail
+
+
+def _lock_position(path: Path) -> int:
+    name = path.stem
+    if len(name) > NAME_LENGTH or not name.isascii():  # the database would fail
+        raise JournalUnreadable(f"{str(path)!r} is named as no journal is")
+    return totals.lock_position(name)
 
 
 def flush_journals(folder: Path, progress: Callable[[int], object] | None = None) -> Flushed:
@@ -159,7 +167,7 @@ def reset(folder: Path) -> Reset:
     totals.lock_everything()
     here = [done.stem for done in journals(folder, DONE_SUFFIX)]
     for path in journals(folder):
-        position = totals.lock_position(path.stem)
+        position = _lock_position(path)
         try:
             tail = read_tail(path, position)
         except FileNotFoundError:  # flushed and removed by someone else

@@ -32,6 +32,7 @@ from counters.parsing import parse_batch
 MAGIC = b"incrementer journal "
 HEADER = MAGIC + b"1\n"
 SUFFIX = ".journal"
+NAME_LENGTH = 32
 DONE_SUFFIX = ".done"
 
 _frame = Struct("<II")
@@ -74,7 +75,7 @@ class Journal:
     """The journal of this process, open for appending.
 
     Attributes:
-        name: 32 hexadecimal digits, never used twice.
+        name: `NAME_LENGTH` hexadecimal digits, never used twice.
         end: bytes written; the next record begins there.
         limit: an `end` past which nothing is appended.
         synced: bytes known to be on disk.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from counters.journal import NAME_LENGTH
 from counters.parsing import MAX_KEY_LENGTH
 
 
@@ -25,7 +26,7 @@ class Number(models.Model):
 class Position(models.Model):
     """How many bytes of a journal are already in the totals; no row means none."""
 
-    journal = models.CharField(max_length=32, primary_key=True)
+    journal = models.CharField(max_length=NAME_LENGTH, primary_key=True)
     position = models.BigIntegerField(default=0)
 
     class Meta:

@@ -97,3 +97,17 @@ def test_journal_is_counted_once_though_two_processes_find_it(stopped: Server) -
         server.manage("flushnumbers")
         wait_for(lambda: recovered(server), "the recovery", server.log)
         assert server.totals() == {"a": 350}
+
+
+@pytest.mark.parametrize("name", ["copy of " + "0" * 32, "0\udcff"], ids=["long", "no UTF-8"])
+def test_file_named_as_no_journal_holds_up_no_other(stopped: Server, name: str) -> None:
+    strange = stopped.journal_dir / f"{name}.journal"
+    strange.write_bytes(GOOD)
+    (stopped.journal_dir / "z.journal").write_bytes(GOOD)
+    assert "1 files" in stopped.manage("flushnumbers", code=1)
+    assert stopped.totals() == {"a": 7}
+    assert "is named as no journal is" in stopped.manage("resetnumbers", "--noinput", code=1)
+    with stopped as server:
+        wait_for(lambda: "is named as no journal is" in server.log(), "the complaint", server.log)
+        wait_for(lambda: list(server.journal_dir.iterdir()) == [strange], "recovery", server.log)
+    assert strange.read_bytes() == GOOD
