@@ -24,6 +24,7 @@ class Flusher:
     """Flushes a buffer every `interval` seconds, and the journals of processes that are gone.
 
     Attributes:
+        began: when the flush under way began (`time.monotonic()`); None between two.
         last_success: when a flush last succeeded (`time.monotonic()`), or the flusher was made.
         failures: how many flushes have failed since.
         last_error: what the last one that failed said; empty while flushes succeed.
@@ -37,6 +38,7 @@ class Flusher:
         self._one_at_a_time = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
+        self.began: float | None = None
         self.last_success = time.monotonic()
         self.failures = 0
         self.last_error = ""
@@ -59,6 +61,7 @@ class Flusher:
         A failure is logged when it begins and when it is over; nothing is lost by it.
         """
         with self._one_at_a_time:
+            self.began = time.monotonic()
             try:
                 self._buffer.abandon_broken_journal()
                 self._flush_buffer()
@@ -71,6 +74,7 @@ class Flusher:
                 # A connection of its own for each flush: one kept open would go on writing to a
                 # database file that has been deleted or replaced.
                 connection.close()
+                self.began = None
 
     def _run(self) -> None:
         pause = 0.0  # the first round is at once: it recovers what earlier processes left

@@ -11,7 +11,7 @@ from counters.service import Service, service
 from counters.views import reply, unavailable
 
 UNREADY_AFTER = 60
-"""Seconds without a good flush after which a worker whose flushes fail is not ready."""
+"""Seconds without a good flush, or within one, after which a worker is not ready."""
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -26,7 +26,14 @@ def readyz(request: HttpRequest) -> HttpResponse:
     reason = running.buffer.refusal
     if not reason and running.flusher.failures and state["seconds_since_flush"] > UNREADY_AFTER:
         reason = "the flush fails"
+    elif not reason and _seconds_within_a_flush(running) > UNREADY_AFTER:
+        reason = "the flush does not end"
     return unavailable({"reason": reason, **state}) if reason else reply(200, state)
+
+
+def _seconds_within_a_flush(running: Service) -> float:
+    began = running.flusher.began
+    return 0 if began is None else time.monotonic() - began
 
 
 def _state(running: Service) -> dict[str, Any]:

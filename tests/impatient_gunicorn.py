@@ -11,7 +11,9 @@ globals().update(run_path(str(Path(__file__).parent.parent / "gunicorn.conf.py")
 
 
 def post_worker_init(worker: Any) -> None:
+    from counters import health
     from incrementer_site import lane
 
+    health.UNREADY_AFTER = DEADLINE
     lane.REQUEST_DEADLINE = DEADLINE
     lane.MAX_CONNECTIONS = CONNECTIONS

