@@ -107,6 +107,8 @@ class Turn:
         if not running.sync_always:
             _reply(arrivals, responses)
             return
+        # What is recorded is not to be kept for as long as the disk takes, which may be long.
+        arrivals = [(connection, request, b"") for connection, request, _ in arrivals]
 
         def reply_after_sync() -> None:
             failed = running.buffer.sync_failures != failures

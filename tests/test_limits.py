@@ -256,6 +256,34 @@ def test_a_body_without_end_fills_no_memory(impatient: Server) -> None:
         wait_for(lambda: all(is_closed(connection) for connection in endless), "all to be cut off")
 
 
+def test_a_disk_that_stalls_fills_no_memory(tmp_path: Path) -> None:
+    stall = tmp_path / "stall"
+    server = Server(
+        tmp_path,
+        command=(*GUNICORN, "--config", "tests/stalled_gunicorn.py"),
+        STALL=str(stall),
+        JOURNAL_FSYNC="always",
+        FLUSH_INTERVAL="3600",
+        WEB_CONCURRENCY="1",
+    )
+    with server, closing(connect(server)) as connection:
+        server.increment("a")
+        worker = psutil.Process(server.workers()[0])
+        before = worker.memory_info().rss
+        stall.touch()
+        for _ in range(60):
+            connection.sendall(LANE + framed(b"key=a&value=1&x=" + b"x" * 1_000_000))
+        assert worker.memory_info().rss - before < 20_000_000
+        stall.unlink()
+        replies = b""
+        while replies.count(b"HTTP/1.1 200 ") < 60:
+            received = connection.recv(65536)
+            assert received
+            replies += received
+        server.stop()
+        assert server.totals() == {"a": 61}
+
+
 @EACH_WAY
 def test_a_body_too_long_leaves_the_connection_usable(impatient: Server, head: bytes) -> None:
     body = b"key=long&value=1&x=" + b"x" * 65536
