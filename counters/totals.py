@@ -24,12 +24,11 @@ logger = logging.getLogger(__name__)
 
 _SLICE = 1000
 """Deltas staged at a stretch: a tenth of a millisecond in which requests wait."""
-
-_MIN = f"(-{MAX_VALUE} - 1)"
-"""PostgreSQL reads the number itself as the negative of one beyond 64 bits, a numeric."""
 _NAMED = 10
 """Keys at the limit that a flush names in the log: a million of them would fill the disk."""
 
+_MIN = f"(-{MAX_VALUE} - 1)"
+"""PostgreSQL reads the number itself as the negative of one beyond 64 bits, a numeric."""
 _LIMITS = f"({MAX_VALUE}, {_MIN})"
 
 _MERGE = f"""
