@@ -10,7 +10,7 @@ wsgi_app = "incrementer_site.asgi:application"
 worker_class = "incrementer_site.worker.IncrementWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
 _host = (os.environ.get("HOST") or "127.0.0.1").strip("[]")
-_port = os.environ.get("PORT", "3333")
+_port = os.environ.get("PORT") or "3333"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
 # Every worker listens for itself and the kernel spreads connections over them: from one shared

@@ -33,8 +33,8 @@ def check_config(**kwargs: Any) -> list[CheckMessage]:
 def check_environment(**kwargs: Any) -> list[CheckMessage]:
     """Return an error for a variable that the server could not start with."""
     errors: list[CheckMessage] = []
-    for name, most in (("PORT", 65535), ("WEB_CONCURRENCY", 1024)):
-        text = os.environ.get(name, "1")
+    port, workers = os.environ.get("PORT") or "3333", os.environ.get("WEB_CONCURRENCY", "1")
+    for name, text, most in (("PORT", port, 65535), ("WEB_CONCURRENCY", workers, 1024)):
         if not text.isdecimal() or not 1 <= int(text) <= most:
             hint = f"Set it to a whole number from 1 to {most}, or leave it out."
             errors.append(Error(f"{name} is {text!r}.", hint=hint, id="counters.E003"))

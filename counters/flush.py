@@ -84,26 +84,26 @@ def flush_journals(folder: Path, progress: Callable[[int], object] | None = None
 def recover_journals(folder: Path, unreadable: set[Path]) -> int:
     """Flush and remove the journals of processes that are gone; return how many increments it was.
 
-    Files in `unreadable` are left alone, and files that turn out to be unreadable are added to it:
-    each is reported once and holds up no other.
+    A file that cannot be read holds up no other. It is reported unless it is in `unreadable`, to
+    which it is added.
 
     Raises:
         django.db.Error: the database failed; the rest waits for the next time.
     """
     increments = 0
     for path in journals(folder):
-        if path in unreadable:
-            continue
         try:
             with locked(path) as is_ours:
                 if is_ours:
                     increments += _recover_journal(path)
+                    unreadable.discard(path)
         except (JournalUnreadable, OSError) as error:
-            logger.error(
-                "%s: it is kept and not counted. Mend it or move it away; it is tried again when"
-                " the service starts.",
-                error,
-            )
+            if path not in unreadable:
+                logger.error(
+                    "%s: it is kept, and not counted yet. Mend it or move it away; each flush tries"
+                    " again.",
+                    error,
+                )
             unreadable.add(path)
     for done in journals(folder, DONE_SUFFIX):  # left by a process that died while retiring one
         _remove(done)

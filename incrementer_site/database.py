@@ -19,6 +19,18 @@ _SQLITE_OPTIONS = {
 }
 
 
+_POSTGRESQL_OPTIONS = {
+    # Of a connection that leads nowhere the system would tell after hours; meanwhile nothing would
+    # be flushed (https://www.postgresql.org/docs/current/libpq-connect.html). In seconds:
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    # In milliseconds:
+    "tcp_user_timeout": 30_000,
+}
+
+
 def _is_kept(name: str | None) -> bool:
     return bool(name) and name != ":memory:"  # where each connection would have its own
 
@@ -38,6 +50,6 @@ def database(url: str) -> dict[str, Any]:
             "DATABASE_URL is not the URL of a database that can be used. Set it to"
             " sqlite:////path/file.db or postgres://user:password@host/name."
         )
-    if url.startswith("sqlite:"):
-        settings["OPTIONS"] = _SQLITE_OPTIONS
+    options = _SQLITE_OPTIONS if url.startswith("sqlite:") else _POSTGRESQL_OPTIONS
+    settings["OPTIONS"] = {**options, **settings.get("OPTIONS", {})}
     return settings

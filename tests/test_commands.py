@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
 
 from tests.conftest import StartServer
 from tests.load import Load
@@ -88,8 +91,19 @@ def test_resetnumbers_asks_first(start_server: StartServer) -> None:
     assert str(server.database) in said
     assert "nothing was deleted" in said
     assert server.totals() == {"a": 1}
+    assert "nothing was deleted" in server.manage("resetnumbers", stdin="", code=1)
     server.manage("resetnumbers", stdin="yes\n")
     assert server.totals() == {}
+
+
+@pytest.mark.parametrize("command", [("flushnumbers",), ("resetnumbers", "--noinput")])
+def test_command_says_that_the_database_failed(tmp_path: Path, command: tuple[str, ...]) -> None:
+    server = Server(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/never-migrated.db")
+    server.journal_dir.mkdir()
+    (server.journal_dir / "0.journal").write_bytes(b"")
+    said = server.manage(*command, code=1)
+    assert "The database failed: no such table" in said
+    assert "Traceback" not in said
 
 
 def test_flush_and_reset_at_once_under_load_end_well(server: Server) -> None:

@@ -89,6 +89,17 @@ def test_file_that_is_no_journal_is_kept(stopped: Server, content: bytes, messag
         assert alien.read_bytes() == content
 
 
+def test_mended_journal_counts_without_a_restart(stopped: Server) -> None:
+    journal = stopped.journal_dir / "0.journal"
+    journal.write_bytes(b"holiday photos")
+    with stopped as server:
+        wait_for(lambda: "is not a journal" in server.log(), "the complaint", server.log)
+        journal.write_bytes(GOOD)
+        wait_for(lambda: recovered(server), "the recovery", server.log)
+        assert server.totals() == {"a": 7}
+        assert server.log().count("is not a journal") <= len(server.workers())
+
+
 def test_journal_is_counted_once_though_two_processes_find_it(stopped: Server) -> None:
     for number in range(50):
         (stopped.journal_dir / f"{number}.journal").write_bytes(GOOD)

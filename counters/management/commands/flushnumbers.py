@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from tqdm import tqdm
 
 from counters.config import config
@@ -20,7 +21,12 @@ class Command(BaseCommand):
         with tqdm(
             total=size, unit="B", unit_scale=True, delay=1, disable=not sys.stderr.isatty()
         ) as bar:
-            flushed = flush_journals(folder, progress=bar.update)
+            try:
+                flushed = flush_journals(folder, progress=bar.update)
+            except DatabaseError as error:
+                raise CommandError(
+                    f"The database failed: {error}. What is not flushed is kept in the journals."
+                ) from error
         self.stdout.write(
             f"Flushed {flushed.increments} increments from {flushed.journals} journals."
         )

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from counters.config import config
 from counters.flush import reset
@@ -26,11 +27,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["interactive"]:
             name = connection.settings_dict["NAME"]
-            answer = input(
-                f"This deletes every total in {str(name)!r}, for good.\n"
-                "Type 'yes' to continue, or 'no' to cancel: "
-            )
-            if answer != "yes":
+            self.stdout.write(f"This deletes every total in {str(name)!r}, for good.")
+            self.stdout.write("Type 'yes' to continue, or 'no' to cancel: ", ending="")
+            self.stdout.flush()
+            if sys.stdin.readline().strip() != "yes":
                 raise CommandError("Cancelled; nothing was deleted.")
         try:
             done = reset(config().journal_dir)
@@ -38,6 +38,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{error}. Nothing was deleted: make it readable or move it away, and try again."
             ) from error
+        except DatabaseError as error:
+            raise CommandError(f"The database failed: {error}. Nothing was deleted.") from error
         self.stdout.write(f"Deleted {done.totals} totals.")
         if done.journals_elsewhere:
             self.stderr.write(
