@@ -71,6 +71,8 @@ def _kill_during_reset(command: bool, service: bool) -> Inflict:
                 if not command or RESET_INSTANTS[instant].is_done:
                     run.resets.append(Reset(began, time.monotonic()))
                 run.injected += 1
+                if service:
+                    run.service.wait_gone()
                 run.service.ensure_running()
                 run.wait_for_progress()
 
