@@ -55,6 +55,7 @@ class Buffer:
         self.sync_failures = 0
         self.write_error = ""  # of the last write; empty if it succeeded
         self._refused_at = 0.0
+        self._said_full = False
         self._deltas: defaultdict[str, int] = defaultdict(int)
         self._unwritten: list[tuple[str, int]] = []
         self._unwritten_keys: set[str] = set()  # those that are not in _deltas yet
@@ -109,6 +110,13 @@ class Buffer:
         if len(self._deltas) + len(self._unwritten_keys) + len(keys) > self._room:
             new = {key for key in keys if key not in self._deltas} - self._unwritten_keys
             if new and len(self._deltas) + len(self._unwritten_keys) + len(new) > self._room:
+                if not self._said_full:
+                    self._said_full = True
+                    logger.warning(
+                        "%d keys wait to be flushed: increments of other keys get 503 until a flush"
+                        " has succeeded.",
+                        self._max_pending_keys,
+                    )
                 raise BufferFull
 
     def add_batch(self, batch: Collection[Increment], body: bytes) -> None:
@@ -236,6 +244,7 @@ class Buffer:
     def flushed(self, pending: Pending) -> None:
         """Note that a flush succeeded, so that its deltas go and the journal may grow on."""
         pending.journal.limit = pending.end + self._max_journal_bytes
+        self._said_full = False
         self._forget(pending)
 
     def _forget(self, pending: Pending) -> None:

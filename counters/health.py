@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from counters.flusher import Flusher
 from counters.service import Service, service
 from counters.views import reply, unavailable
 
@@ -23,17 +24,16 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether increments are accepted and flushed: 200, or 503 with the reason."""
     running = service()
     state = _state(running)
-    reason = running.buffer.refusal
-    if not reason and running.flusher.failures and state["seconds_since_flush"] > UNREADY_AFTER:
-        reason = "the flush fails"
-    elif not reason and _seconds_within_a_flush(running) > UNREADY_AFTER:
-        reason = "the flush does not end"
+    reason = running.buffer.refusal or _flush_trouble(running.flusher)
     return unavailable({"reason": reason, **state}) if reason else reply(200, state)
 
 
-def _seconds_within_a_flush(running: Service) -> float:
-    began = running.flusher.began
-    return 0 if began is None else time.monotonic() - began
+def _flush_trouble(flusher: Flusher) -> str:
+    long_ago = time.monotonic() - UNREADY_AFTER
+    if flusher.failures and flusher.last_success < long_ago:
+        return "the flush fails"
+    began = flusher.began
+    return "the flush does not end" if began is not None and began < long_ago else ""
 
 
 def _state(running: Service) -> dict[str, Any]:

@@ -17,8 +17,6 @@ _SQLITE_OPTIONS = {
     # commit has to outlive a power cut. It costs one fsync a flush.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY",
 }
-
-
 _POSTGRESQL_OPTIONS = {
     # Of a connection that leads nowhere the system would tell after hours; meanwhile nothing would
     # be flushed (https://www.postgresql.org/docs/current/libpq-connect.html). In seconds:

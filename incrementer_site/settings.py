@@ -92,7 +92,7 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "filters": {
-        # Whoever answers 503 has said why already, once; probes and callers ask again and again.
+        # Why it is 503 is in the reply; probes and callers ask again and again.
         "not_503": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: getattr(record, "status_code", None) != 503,

@@ -38,6 +38,7 @@ def test_new_keys_over_the_limit_get_503_and_old_ones_count(start_server: StartS
     assert_unavailable(server.post(batch, JSON))
     assert server.post(batch.replace("d", "b"), JSON).status == 200
     server.increment("c")
+    assert server.log().count("increments of other keys get 503") == 1
     server.stop()
     assert server.totals() == {"a": 2, "b": 2, "c": 2}
 

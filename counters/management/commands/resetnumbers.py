@@ -39,7 +39,9 @@ class Command(BaseCommand):
                 f"{error}. Nothing was deleted: make it readable or move it away, and try again."
             ) from error
         except DatabaseError as error:
-            raise CommandError(f"The database failed: {error}. Nothing was deleted.") from error
+            raise CommandError(
+                f"The database failed: {error}. All is reset, or nothing: try again."
+            ) from error
         self.stdout.write(f"Deleted {done.totals} totals.")
         if done.journals_elsewhere:
             self.stderr.write(
