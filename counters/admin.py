@@ -7,10 +7,6 @@ from django.http import HttpRequest
 
 from counters.models import Number
 
-admin.site.site_header = admin.site.site_title = "Incrementer"
-admin.site.index_title = "Totals"
-admin.site.site_url = None  # there is no site besides the admin to view
-
 
 @admin.register(Number)
 class NumberAdmin(admin.ModelAdmin):

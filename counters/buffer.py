@@ -5,38 +5,53 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, RLock
+from threading import Lock
 
-from counters.journal import Journal, JournalUnwritable, record_of_batch, record_of_increments
-from counters.parsing import Increment
+from counters.increments import Batch, Increment
+from counters.journal import Journal, JournalUnwritable
+from counters.pending import Deltas, Pending
+from counters.records import batch_section, increments_section
 
 logger = logging.getLogger(__name__)
 
-_ROTATION_SIZE = 64 * 1024 * 1024
-_STEP = 1000
-"""Keys handled at a stretch: a tenth of a millisecond in which requests wait."""
-_REFUSAL_HOLDS = 10.0
-"""Seconds for which a write that failed speaks for the next: then somebody may try again."""
+_ROTATION_BYTES = 64 * 1024 * 1024
+_STEP_KEYS = 1000
+"""Keys that are handled under the lock at a time: requests wait a tenth of a millisecond."""
+_REFUSAL_SECONDS = 10.0
+"""How long a failed write counts as the journal's state, where no other write is tried."""
 
 
-class BufferFull(Exception):
-    """As many distinct keys are pending as the buffer may hold; nothing was recorded."""
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of requests that were recorded together.
 
+    Attributes:
+        refused: the places of those for which there was no room; they do not count.
+    """
 
-@dataclass(slots=True)
-class Pending:
-    """What one flush takes from the buffer: the deltas of the journal's bytes `start` to `end`."""
-
-    journal: Journal
-    deltas: defaultdict[str, int]
-    start: int
+    journal: Journal | None
     end: int
-    last: bool
-    """Whether the journal has been replaced, so that nothing more will be written to it."""
+    refused: frozenset[int] = frozenset()
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the disk is known to hold all of them."""
+        return self.journal is None or self.journal.synced >= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class BufferState:
+    """What is pending, and what stands in the way of more; all as of one moment."""
+
+    pending_keys: int
+    pending_bytes: int
+    refusal: str
+    """Why an increment of a new key would be refused; empty where it would not."""
+    write_error: str
+    """What the last write to the journal said; empty if it succeeded."""
 
 
 class Buffer:
@@ -50,148 +65,122 @@ class Buffer:
         self._folder = folder
         self._max_pending_keys = max_pending_keys
         self._max_journal_bytes = max_journal_bytes
-        self._lock = RLock()
+        self._lock = Lock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
-        self.sync_failures = 0
-        self.write_error = ""  # of the last write; empty if it succeeded
-        self._refused_at = 0.0
-        self._said_full = False
-        self._deltas: defaultdict[str, int] = defaultdict(int)
-        self._unwritten: list[tuple[str, int]] = []
-        self._unwritten_keys: set[str] = set()  # those that are not in _deltas yet
-        self._grouping = False
-        self._start = 0
-        self._room = max_pending_keys  # less the keys that a flush holds just now
-        self.journal: Journal | None = None
+        self._journal: Journal | None = None
+        self._deltas: Deltas = defaultdict(int)
+        self._start = 0  # where in the journal the increments in _deltas begin
+        self._flushing_keys = 0  # in the deltas that a flush has taken and not yet forgotten
+        self._write_error = ""
+        self._failed_at = 0.0
+        self._has_told_of_no_room = False
 
-    def add(self, key: str, value: int) -> None:
-        """Record one increment; within `group`, at its end.
+    def record(self, requests: Sequence[Increment | Batch]) -> Receipt:
+        """Record requests with one write to the journal. Each counts as a whole or not at all.
 
         Raises:
-            BufferFull: the key is new and there is no room for it.
-            JournalUnwritable: the journal cannot take it.
+            JournalUnwritable: the journal cannot take them, and not one of them counts.
         """
+        singles, batches = _split(requests)
+        sections = _sections(singles, batches)
         with self._lock:
-            if key not in self._deltas:
-                self._check_room({key})
-                self._unwritten_keys.add(key)
-            self._unwritten.append((key, value))
-            if not self._grouping:
-                self._write()
-
-    @contextmanager
-    def group(self) -> Iterator[None]:
-        """Record what this thread adds in the meantime with one write to the journal, or nothing.
-
-        Other threads wait meanwhile.
-
-        Raises:
-            JournalUnwritable: the journal cannot take it, and not one of the increments counts.
-        """
-        with self._lock:
-            self._grouping = True
-            try:
-                yield
-            finally:
-                self._grouping = False
-                self._write()
-
-    def _write(self) -> None:
-        unwritten, self._unwritten = self._unwritten, []
-        self._unwritten_keys.clear()
-        if unwritten:
-            self._append(record_of_increments(unwritten))
+            refused = self._without_room(requests, singles, batches)
+            if refused:
+                kept = [each for place, each in enumerate(requests) if place not in refused]
+                if not kept:
+                    return Receipt(None, 0, refused)
+                singles, batches = _split(kept)
+                sections = _sections(singles, batches)
+            journal = self._append(sections)
             deltas = self._deltas
-            for key, value in unwritten:
-                deltas[key] += value
-
-    def _check_room(self, keys: Collection[str]) -> None:
-        """Raise BufferFull where there is no room for those of `keys` that are new."""
-        if len(self._deltas) + len(self._unwritten_keys) + len(keys) > self._room:
-            new = {key for key in keys if key not in self._deltas} - self._unwritten_keys
-            if new and len(self._deltas) + len(self._unwritten_keys) + len(new) > self._room:
-                if not self._said_full:
-                    self._said_full = True
-                    logger.warning(
-                        "%d keys wait to be flushed: increments of other keys get 503 until a flush"
-                        " has succeeded.",
-                        self._max_pending_keys,
-                    )
-                raise BufferFull
-
-    def add_batch(self, batch: Collection[Increment], body: bytes) -> None:
-        """Record all increments of a batch; `body` is the JSON that it was read from.
-
-        It has a write of its own, at once, also within `group`.
-
-        Raises:
-            BufferFull: there is no room for all its new keys.
-            JournalUnwritable: the journal cannot take it.
-        """
-        record = record_of_batch(body)
-        with self._lock:
-            deltas = self._deltas
-            if len(deltas) + len(self._unwritten_keys) + len(batch) > self._room:
-                self._check_room({increment.key for increment in batch})
-            self._append(record)
-            for increment in batch:
+            for increment in singles:
                 deltas[increment.key] += increment.value
-            self._unwritten_keys = {key for key in self._unwritten_keys if key not in deltas}
+            for batch in batches:
+                for increment in batch.increments:
+                    deltas[increment.key] += increment.value
+            return Receipt(journal, journal.end, refused)
 
-    def _append(self, record: bytes) -> None:
+    def _without_room(
+        self,
+        requests: Sequence[Increment | Batch],
+        singles: Sequence[Increment],
+        batches: Sequence[Batch],
+    ) -> frozenset[int]:
+        """Return the places of the requests whose new keys are more than there is room for."""
+        held = len(self._deltas) + self._flushing_keys
+        most = len(singles) + sum([len(batch.increments) for batch in batches])
+        if held + most <= self._max_pending_keys:
+            return frozenset()
+        room = self._max_pending_keys - held
+        new: set[str] = set()
+        refused = []
+        for place, request in enumerate(requests):
+            increments = [request] if isinstance(request, Increment) else request.increments
+            wanted = {each.key for each in increments if each.key not in self._deltas} - new
+            if wanted and len(new) + len(wanted) > room:
+                refused.append(place)
+            else:
+                new |= wanted
+        if refused and not self._has_told_of_no_room:
+            self._has_told_of_no_room = True
+            logger.warning(
+                "%d keys wait to be flushed: increments of other keys get 503 until a flush has"
+                " succeeded.",
+                self._max_pending_keys,
+            )
+        return frozenset(refused)
+
+    def _append(self, sections: Sequence[bytes]) -> Journal:
         try:
-            if self.journal is None:
-                self.journal = Journal(self._folder, limit=self._max_journal_bytes)
-            self.journal.append(record)
+            if self._journal is None:
+                self._journal = Journal(self._folder, self._max_journal_bytes)
+            self._journal.append(sections)
         except JournalUnwritable as error:
-            if not self.write_error:
+            if not self._write_error:
                 logger.error(
                     "Increments get 503: the journal in %s cannot be written: %s. What was"
                     " acknowledged is kept; each request tries again.",
                     self._folder,
                     error,
                 )
-            self.write_error = str(error)
-            self._refused_at = time.monotonic()
+            self._write_error = str(error)
+            self._failed_at = time.monotonic()
             raise
-        if self.write_error:
-            self.write_error = ""
+        if self._write_error:
+            self._write_error = ""
             logger.info("Increments are accepted again.")
+        return self._journal
+
+    def state(self) -> BufferState:
+        """Return what is pending, and what stands in the way of more."""
+        with self._lock:
+            journal = self._journal
+            keys = len(self._deltas) + self._flushing_keys
+            refusal = ""
+            if keys >= self._max_pending_keys:
+                refusal = f"{self._max_pending_keys} keys wait to be flushed"
+            elif journal and journal.refusal:
+                refusal = f"the journal takes no more increments: {journal.refusal}"
+            elif self._write_error and time.monotonic() - self._failed_at < _REFUSAL_SECONDS:
+                refusal = f"the journal cannot be written: {self._write_error}"
+            pending_bytes = journal.end - self._start if journal else 0
+            return BufferState(keys, pending_bytes, refusal, self._write_error)
 
     @property
-    def pending_keys(self) -> int:
-        """Distinct keys waiting to be flushed."""
-        return len(self._deltas) + self._max_pending_keys - self._room
+    def journal_to_flush(self) -> Journal | None:
+        """The journal, where a flush would change anything."""
+        with self._lock:
+            journal = self._journal
+            return journal if journal and journal.end > self._start else None
 
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of the journal waiting to be flushed."""
-        return self.journal.end - self._start if self.journal else 0
-
-    @property
-    def refusal(self) -> str:
-        """Why an increment of a new key would be refused just now; empty where it would not."""
-        journal = self.journal
-        if len(self._deltas) >= self._room:
-            return f"{self._max_pending_keys} keys wait to be flushed"
-        if journal and (journal.broken or journal.end > journal.limit):
-            return "the journal takes no more increments until a flush has succeeded"
-        if self.write_error and time.monotonic() - self._refused_at < _REFUSAL_HOLDS:
-            return f"the journal cannot be written: {self.write_error}"
-        return ""
-
-    @property
-    def has_work(self) -> bool:
-        """Whether a flush would change anything."""
-        return self.pending_bytes > 0
-
-    def abandon_broken_journal(self) -> None:
+    def leave_journal_in_trouble(self) -> None:
         """Leave a journal that takes no more to recovery; the next increment makes a new one.
 
-        So the service goes back to 200 even while the database is away.
+        So the service accepts again, even while the database is away.
         """
         with self._sync_lock, self._lock:
-            if self.journal is not None and self.journal.broken:
+            if self._journal is not None and self._journal.trouble:
+                _sync(self._journal)
                 self._let_go()
 
     def take(self) -> Pending:
@@ -200,99 +189,107 @@ class Buffer:
         Where the journal has grown long, a new one takes its place.
         """
         with self._sync_lock:
-            fresh = self._successor()
+            successor = self._successor()
             with self._lock:
-                journal = self.journal
+                journal = self._journal
                 assert journal is not None, "there is nothing to take before the first increment"
-                pending = Pending(journal, self._deltas, self._start, journal.end, bool(fresh))
+                pending = Pending(
+                    journal, self._deltas, self._start, journal.end, is_last=successor is not None
+                )
                 self._deltas = defaultdict(int)
-                self._room = self._max_pending_keys - len(pending.deltas)
+                self._flushing_keys = len(pending.deltas)
                 self._start = pending.end
-                if fresh:
-                    self.journal, self._start = fresh, 0
-            if fresh:
-                self._sync(journal)  # nobody else will any more
+                if successor:
+                    self._journal, self._start = successor, 0
+            if successor:
+                _sync(journal)  # nobody else will any more
             return pending
 
     def _successor(self) -> Journal | None:
-        journal = self.journal
-        # Counted by what has been flushed: while flushes fail, the journal goes on up to its limit
-        # instead of leaving one file after the other.
-        if journal is None or self._start <= _ROTATION_SIZE:
+        # What counts is how much has been flushed: while flushes fail, the journal grows up to its
+        # limit, instead of leaving one file after the other.
+        if self._journal is None or self._start <= _ROTATION_BYTES:
             return None
         try:
-            return Journal(self._folder, limit=self._max_journal_bytes)
+            return Journal(self._folder, self._max_journal_bytes)
         except JournalUnwritable:
             return None  # the old one goes on
 
     def give_back(self, pending: Pending) -> None:
         """Put the deltas of a flush that failed together with what came since."""
-        if pending.last:  # what is in a journal that has been replaced waits there for recovery
+        if pending.is_last:  # what is in a journal that has been replaced waits for recovery
             self._forget(pending)
             return
         with self._lock:
             recent, self._deltas = self._deltas, pending.deltas
             self._start = pending.start
-            self._room = self._max_pending_keys - len(recent)
+            self._flushing_keys = len(recent)
         while recent:
             with self._lock:
-                for _ in range(min(len(recent), _STEP)):
+                for _ in range(min(len(recent), _STEP_KEYS)):
                     key, value = recent.popitem()
                     self._deltas[key] += value
-        self._room = self._max_pending_keys
+                self._flushing_keys = len(recent)
 
     def flushed(self, pending: Pending) -> None:
         """Note that a flush succeeded, so that its deltas go and the journal may grow on."""
-        pending.journal.limit = pending.end + self._max_journal_bytes
-        self._said_full = False
+        pending.journal.flushed(pending.end)
+        self._has_told_of_no_room = False
         self._forget(pending)
 
     def _forget(self, pending: Pending) -> None:
-        # In steps: freeing a million at once is slow.
+        # In steps: freeing a million keys at once would hold up requests.
         while pending.deltas:
-            for _ in range(min(len(pending.deltas), _STEP)):
+            for _ in range(min(len(pending.deltas), _STEP_KEYS)):
                 pending.deltas.popitem()
             time.sleep(0)
-        self._room = self._max_pending_keys
-        if pending.last:
+        self._flushing_keys = 0
+        if pending.is_last:
             pending.journal.close()
 
     def sync(self) -> None:
-        """Force the journal to disk; a failure is logged and counted in `sync_failures`."""
+        """Force the journal to disk; a failure is logged, and `Receipt.is_durable` tells of it."""
         with self._sync_lock:
-            if self.journal is not None:
-                self._sync(self.journal)
-
-    def _sync(self, journal: Journal) -> None:
-        if journal.broken or journal.synced == journal.end:
-            return
-        end = journal.end
-        try:
-            journal.sync()
-        except OSError as error:
-            # What the disk holds after the last good sync is unknown, and a later sync would
-            # report success all the same (https://wiki.postgresql.org/wiki/Fsync_Errors).
-            with self._lock:
-                journal.broken = True
-                self.sync_failures += 1
-                self.write_error = "it could not be forced to disk"
-            logger.error(
-                "Cannot force %s to disk: %s. Increments get 503 until a new journal is made.",
-                journal.path,
-                error.strerror,
-            )
-        else:
-            journal.synced = end
+            if self._journal is not None:
+                _sync(self._journal)
 
     def close(self) -> None:
         """Let go of the journal: what is left in it is anyone's to recover."""
         with self._sync_lock, self._lock:
-            if self.journal is not None:
+            if self._journal is not None:
                 self._let_go()
 
     def _let_go(self) -> None:
-        assert self.journal is not None
-        self.journal.close()
-        self.journal = None
+        assert self._journal is not None
+        self._journal.close()
+        self._journal = None
         self._deltas.clear()
         self._start = 0
+
+
+def _split(requests: Sequence[Increment | Batch]) -> tuple[list[Increment], list[Batch]]:
+    singles = [request for request in requests if isinstance(request, Increment)]
+    if len(singles) == len(requests):
+        return singles, []
+    return singles, [request for request in requests if isinstance(request, Batch)]
+
+
+def _sections(singles: Sequence[Increment], batches: Sequence[Batch]) -> list[bytes]:
+    sections = [increments_section(singles)] if singles else []
+    for batch in batches:
+        if batch.json:
+            sections.append(batch_section(batch.json))
+        else:
+            sections.append(increments_section(batch.increments))
+    return sections
+
+
+def _sync(journal: Journal) -> None:
+    try:
+        journal.sync()
+    except OSError as error:
+        logger.error(
+            "Cannot force %s to disk: %s. Increments get 503 until a new journal is made.",
+            journal.path,
+            error.strerror,
+        )

@@ -4,44 +4,54 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 
 from counters import totals
-from counters.buffer import Buffer, Pending
-from counters.flush import recover_journals, retire_journal, set_aside
-from counters.journal import read_tail
+from counters.buffer import Buffer
+from counters.journal import Journal
+from counters.pending import Pending
+from counters.recovery import recover_journals, report_damage, retire_journal
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_PAUSE = 30.0
-"""Seconds between two tries, at the most, while flushes fail."""
+_LONGEST_PAUSE_SECONDS = 30.0
+"""Between two tries, while flushes fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlusherState:
+    """How flushing goes; all as of one moment."""
+
+    seconds_since_flush: float
+    """Since the last flush that succeeded, or since the start."""
+    seconds_in_flush: float
+    """Since the flush under way began; 0 between two flushes."""
+    failures: int
+    """How many flushes have failed since the last one that succeeded."""
+    error: str
+    """What the last one of these said; empty while flushes succeed."""
 
 
 class Flusher:
-    """Flushes a buffer every `interval` seconds, and the journals of processes that are gone.
+    """Flushes a buffer every so often, and the journals of processes that are gone."""
 
-    Attributes:
-        began: when the flush under way began (`time.monotonic()`); None between two.
-        last_success: when a flush last succeeded (`time.monotonic()`), or the flusher was made.
-        failures: how many flushes have failed since.
-        last_error: what the last one that failed said; empty while flushes succeed.
-    """
-
-    def __init__(self, buffer: Buffer, folder: Path, interval: float) -> None:
+    def __init__(self, buffer: Buffer, folder: Path, interval_seconds: float) -> None:
         self._buffer = buffer
         self._folder = folder
-        self._interval = interval
+        self._interval_seconds = interval_seconds
         self._unreadable: set[Path] = set()
         self._one_at_a_time = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
-        self.began: float | None = None
-        self.last_success = time.monotonic()
-        self.failures = 0
-        self.last_error = ""
+        self._state_lock = Lock()
+        self._began: float | None = None
+        self._succeeded_at = time.monotonic()
+        self._failures = 0
+        self._error = ""
 
     def start(self) -> None:
         self._thread.start()
@@ -52,8 +62,19 @@ class Flusher:
         self._thread.join()
         self.flush()
         self._buffer.close()
-        if not self.failures:
+        if not self._failures:
             self.flush()  # now as the journal of a process that is gone: this removes it
+
+    def state(self) -> FlusherState:
+        """Return how flushing goes."""
+        with self._state_lock:
+            now = time.monotonic()
+            return FlusherState(
+                seconds_since_flush=now - self._succeeded_at,
+                seconds_in_flush=0.0 if self._began is None else now - self._began,
+                failures=self._failures,
+                error=self._error,
+            )
 
     def flush(self) -> None:
         """Flush what is pending, then the journals of processes that are gone.
@@ -61,80 +82,70 @@ class Flusher:
         A failure is logged when it begins and when it is over; nothing is lost by it.
         """
         with self._one_at_a_time:
-            self.began = time.monotonic()
+            with self._state_lock:
+                self._began = time.monotonic()
+            error: Exception | None = None
             try:
-                self._buffer.abandon_broken_journal()
-                self._flush_buffer()
+                self._buffer.leave_journal_in_trouble()
+                if journal := self._buffer.journal_to_flush:
+                    self._flush_buffer(journal)
                 self._recover()
-            except Exception as error:  # whatever it is, this thread has to go on
-                self._failed(error)
-            else:
-                self._succeeded()
+            except Exception as failure:  # whatever it is, this thread has to go on
+                error = failure
             finally:
-                # A connection of its own for each flush: one kept open would go on writing to a
+                # Each flush has a connection of its own: one kept open would go on writing to a
                 # database file that has been deleted or replaced.
-                connection.close()
-                self.began = None
+                totals.close_connection()
+                self._note(error)
 
     def _run(self) -> None:
-        pause = 0.0  # the first round is at once: it recovers what earlier processes left
-        while not self._stopping.wait(pause):
+        pause_seconds = 0.0  # the first round is at once: it recovers what earlier processes left
+        while not self._stopping.wait(pause_seconds):
             self.flush()
-            pause = self._interval
-            if self.failures:  # which may be more than 1023: 2.0**1024 is an OverflowError
-                pause = min(2.0 ** min(self.failures, 10), _LONGEST_PAUSE)
+            pause_seconds = self._interval_seconds
+            if self._failures:  # which may be more than 1023, and 2.0**1024 is an OverflowError
+                pause_seconds = min(2.0 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
 
-    def _flush_buffer(self) -> None:
-        journal = self._buffer.journal
-        if journal is None or not self._buffer.has_work:
-            return
+    def _flush_buffer(self, journal: Journal) -> None:
         pending: Pending | None = None
         try:
-            with transaction.atomic():
+            with totals.transaction():
                 # The lock first: while the database is locked or down, the buffer stays whole.
                 position = totals.lock_position(journal.name)
                 pending = self._buffer.take()
-                self._add(pending, position)
+                contents = pending.beyond(position)
+                if position < pending.end:
+                    with journal.open() as file:
+                        report_damage(file, journal.path, contents.damaged)
+                    totals.add_to_totals(contents.deltas)
+                    totals.move_position(journal.name, pending.end)
         except BaseException:
             if pending is not None:
                 self._buffer.give_back(pending)
             raise
         self._buffer.flushed(pending)
-        if pending.last:
+        if pending.is_last:
             retire_journal(journal.path)
-
-    def _add(self, pending: Pending, position: int) -> None:
-        journal = pending.journal
-        if position >= pending.end:
-            return
-        if position == pending.start:
-            totals.add_to_totals(pending.deltas)
-        else:  # someone else has flushed or reset, or the database has been replaced
-            tail = read_tail(journal.path, position, pending.end)
-            totals.add_to_totals(tail.deltas)
-            if tail.rest:
-                set_aside(journal.path, tail)
-        totals.move_position(journal.name, pending.end)
 
     def _recover(self) -> None:
         increments = recover_journals(self._folder, self._unreadable)
         if increments:
             logger.info("Recovered %d increments of processes that are gone.", increments)
 
-    def _failed(self, error: Exception) -> None:
-        if not self.failures:
+    def _note(self, error: Exception | None) -> None:
+        with self._state_lock:
+            failures, self._began = self._failures, None
+            if error is None:
+                self._failures, self._error = 0, ""
+                self._succeeded_at = time.monotonic()
+            else:
+                self._failures, self._error = failures + 1, f"{type(error).__name__}: {error}"
+        if error is None and failures:
+            logger.info("The flush succeeds again, after %d failures.", failures)
+        elif error is not None and not failures:
             logger.error(
                 "The flush failed: %s. Increments are kept in the journal; it is tried again until"
                 " it succeeds. (If a table is missing: python manage.py migrate)",
                 error,
                 exc_info=None if isinstance(error, DatabaseError | OSError) else error,
             )
-        self.failures += 1
-        self.last_error = f"{type(error).__name__}: {error}"
-
-    def _succeeded(self) -> None:
-        if self.failures:
-            logger.info("The flush succeeds again, after %d failures.", self.failures)
-        self.failures = 0
-        self.last_error = ""
-        self.last_success = time.monotonic()

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
+from counters.config import config, table_names
+from counters.increments import MAX_KEY_LENGTH
 from counters.journal import NAME_LENGTH
-from counters.parsing import MAX_KEY_LENGTH
+
+_TABLE, _POSITIONS_TABLE = table_names()
+
+
+class _CountersManager(models.Manager[Any]):
+    """Asks the database that the counters are kept in, which need not be the default one."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().using(config().database)
 
 
 class Number(models.Model):
@@ -14,8 +26,10 @@ class Number(models.Model):
     key = models.CharField(max_length=MAX_KEY_LENGTH, primary_key=True)
     value = models.BigIntegerField("total", default=0, db_default=0)
 
+    objects = _CountersManager()
+
     class Meta:
-        db_table = "numbers"
+        db_table = _TABLE
         verbose_name = "total"
         ordering = ["key"]
 
@@ -29,8 +43,10 @@ class Position(models.Model):
     journal = models.CharField(max_length=NAME_LENGTH, primary_key=True)
     position = models.BigIntegerField(default=0)
 
+    objects = _CountersManager()
+
     class Meta:
-        db_table = "positions"
+        db_table = _POSITIONS_TABLE
 
     def __str__(self) -> str:
         return f"{self.journal} at {self.position}"

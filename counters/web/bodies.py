@@ -5,50 +5,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from msgspec import Meta
 
-MAX_KEY_LENGTH = 255
-"""Longest key, in characters."""
-MIN_VALUE, MAX_VALUE = -(2**63), 2**63 - 1
-"""Range of a value and of a total: signed 64-bit."""
-MAX_BATCH_LENGTH = 10_000
-"""Most increments in one request."""
+from counters.increments import (
+    MAX_BATCH_LENGTH,
+    MAX_KEY_LENGTH,
+    MAX_VALUE,
+    MIN_VALUE,
+    BadIncrement,
+    Batch,
+    Increment,
+    check_key,
+    check_range,
+)
+
 MAX_FORM_FIELDS = 100
-
-Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
-Value = Annotated[int, Meta(ge=MIN_VALUE, le=MAX_VALUE)]
-
-
-class Increment(msgspec.Struct, frozen=True, gc=False):
-    """A whole number to add to the total of a key."""
-
-    key: Key
-    value: Value
-
-
-class BadRequest(ValueError):
-    """A body that is not an increment.
-
-    Attributes:
-        detail: what the caller is told: `error` (a sentence), `field`, and `limit` if there is one.
-    """
-
-    def __init__(self, error: str, field: str, limit: int | None = None) -> None:
-        super().__init__(error)
-        self.detail: dict[str, str | int] = {"error": error, "field": field}
-        if limit is not None:
-            self.detail["limit"] = limit
-
 
 _decode: Callable[[bytes], Increment | list[Increment]] = msgspec.json.Decoder(
     Increment | list[Increment]
 ).decode
-_decode_batch: Callable[[bytes], list[Increment]] = msgspec.json.Decoder(list[Increment]).decode
-
 
 _TOO_DEEP = "JSON is nested too deeply"
 
@@ -60,7 +38,7 @@ def parse_form(body: bytes) -> Increment:
     """Return the one increment in a form-encoded body.
 
     Raises:
-        BadRequest: a field is missing, given twice, or out of its limits.
+        BadIncrement: a field is missing, given twice, or out of its limits.
     """
     if plain := _match_plain_form(body):
         key, value = plain.groups()
@@ -70,7 +48,7 @@ def parse_form(body: bytes) -> Increment:
 
 def _parse_any_form(body: bytes) -> Increment:
     if body.count(b"&") >= MAX_FORM_FIELDS:
-        raise BadRequest(f"more than {MAX_FORM_FIELDS} fields", "body", MAX_FORM_FIELDS)
+        raise BadIncrement(f"more than {MAX_FORM_FIELDS} fields", "body", MAX_FORM_FIELDS)
     key = value = None
     for pair in body.split(b"&"):
         name, _, content = pair.partition(b"=")
@@ -78,24 +56,24 @@ def _parse_any_form(body: bytes) -> Increment:
             name = _unquote(name)
         if name == b"key":
             if key is not None:
-                raise BadRequest("key is given twice", "key", 1)
+                raise BadIncrement("key is given twice", "key", 1)
             key = content
         elif name == b"value":
             if value is not None:
-                raise BadRequest("value is given twice", "value", 1)
+                raise BadIncrement("value is given twice", "value", 1)
             value = content
     if key is None:
-        raise BadRequest("key is missing", "key")
+        raise BadIncrement("key is missing", "key")
     if value is None:
-        raise BadRequest("value is missing", "value")
+        raise BadIncrement("value is missing", "value")
     return Increment(_key(_unquote(key)), _value(_unquote(value)))
 
 
-def parse_json(body: bytes) -> Increment | list[Increment]:
+def parse_json(body: bytes) -> Increment | Batch:
     """Return the increment, or the batch of increments, in a JSON body.
 
     Raises:
-        BadRequest: the JSON is malformed, or some increment in it is not one; nothing of it counts.
+        BadIncrement: the JSON is malformed, or something in it is no increment. Nothing counts.
     """
     try:
         increments = _decode(body)
@@ -104,14 +82,14 @@ def parse_json(body: bytes) -> Increment | list[Increment]:
     except msgspec.ValidationError as error:
         _refuse(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"body is not valid JSON in UTF-8: {error}", "body") from error
+        raise BadIncrement(f"body is not valid JSON in UTF-8: {error}", "body") from error
     except RecursionError as error:
-        raise BadRequest(_TOO_DEEP, "body") from error
+        raise BadIncrement(_TOO_DEEP, "body") from error
     batch = increments if isinstance(increments, list) else [increments]
     if not batch:
-        raise BadRequest("the batch is empty", "body", 1)
+        raise BadIncrement("the batch is empty", "body", 1)
     if len(batch) > MAX_BATCH_LENGTH:
-        raise BadRequest(
+        raise BadIncrement(
             f"the batch has more than {MAX_BATCH_LENGTH} increments", "body", MAX_BATCH_LENGTH
         )
     # Where nothing is escaped and each name stands as often as there are increments, no field can
@@ -119,13 +97,8 @@ def parse_json(body: bytes) -> Increment | list[Increment]:
     if not (body.count(b'"key"') == body.count(b'"value"') == len(batch) and b"\\" not in body):
         _refuse_repeated_fields(body)
         if any("\0" in increment.key for increment in batch):
-            raise BadRequest("key has a NUL character", "key")
-    return increments
-
-
-def parse_batch(body: bytes) -> list[Increment]:
-    """Return the batch in a JSON body that `parse_json` accepted before."""
-    return _decode_batch(body)
+            raise BadIncrement("key has a NUL character", "key")
+    return Batch(batch, body) if isinstance(increments, list) else increments
 
 
 def _unquote(content: bytes) -> bytes:
@@ -138,13 +111,8 @@ def _key(content: bytes) -> str:
     try:
         key = content.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest("key is not valid UTF-8", "key") from error
-    if not key:
-        raise BadRequest("key is empty", "key", 1)
-    if len(key) > MAX_KEY_LENGTH:
-        raise BadRequest(f"key is longer than {MAX_KEY_LENGTH} characters", "key", MAX_KEY_LENGTH)
-    if "\0" in key:
-        raise BadRequest("key has a NUL character", "key")
+        raise BadIncrement("key is not valid UTF-8", "key") from error
+    check_key(key)
     return key
 
 
@@ -152,22 +120,13 @@ def _value(content: bytes) -> int:
     digits = content[1:] if content[:1] in (b"-", b"+") else content
     if not digits.isdigit():
         problem = "is not a whole number" if content else "is empty"
-        raise BadRequest(f"value {problem}", "value")
-    digits = digits.lstrip(b"0")
-    if len(digits) > 19:
-        _refuse_range(content)
+        raise BadIncrement(f"value {problem}", "value")
+    digits = digits.lstrip(b"0")[:20]  # more digits are out of range anyway
     value = int(digits or b"0")
     if content[:1] == b"-":
         value = -value
-    if not MIN_VALUE <= value <= MAX_VALUE:
-        _refuse_range(content)
+    check_range(value)
     return value
-
-
-def _refuse_range(content: bytes) -> NoReturn:
-    if content[:1] == b"-":
-        raise BadRequest(f"value is less than {MIN_VALUE}", "value", MIN_VALUE)
-    raise BadRequest(f"value is greater than {MAX_VALUE}", "value", MAX_VALUE)
 
 
 def _refuse(error: msgspec.ValidationError) -> NoReturn:
@@ -176,21 +135,21 @@ def _refuse(error: msgspec.ValidationError) -> NoReturn:
     place = place.strip("`").removeprefix("$")
     at = f" (at {place})" if place else ""
     if missing := re.search(r"missing required field `(\w+)`", message):
-        raise BadRequest(f"{missing[1]} is missing{at}", missing[1]) from error
+        raise BadIncrement(f"{missing[1]} is missing{at}", missing[1]) from error
     field = place.rpartition(".")[2] if "." in place else "body"
     if field == "key" and ">= 1" in message:
-        raise BadRequest(f"key is empty{at}", field, 1) from error
+        raise BadIncrement(f"key is empty{at}", field, 1) from error
     if field == "key" and "<=" in message:
         limit = MAX_KEY_LENGTH
-        raise BadRequest(f"key is longer than {limit} characters{at}", field, limit) from error
+        raise BadIncrement(f"key is longer than {limit} characters{at}", field, limit) from error
     if field == "value" and "<=" in message:
-        raise BadRequest(f"value is greater than {MAX_VALUE}{at}", field, MAX_VALUE) from error
+        raise BadIncrement(f"value is greater than {MAX_VALUE}{at}", field, MAX_VALUE) from error
     if field == "value" and ">=" in message:
-        raise BadRequest(f"value is less than {MIN_VALUE}{at}", field, MIN_VALUE) from error
+        raise BadIncrement(f"value is less than {MIN_VALUE}{at}", field, MIN_VALUE) from error
     expected = {"key": "a string", "value": "a whole number"}.get(
         field, "an object with key and value, or a list of them"
     )
-    raise BadRequest(f"{field} is not {expected}{at}", field) from error
+    raise BadIncrement(f"{field} is not {expected}{at}", field) from error
 
 
 def _refuse_repeated_fields(body: bytes) -> None:
@@ -198,11 +157,11 @@ def _refuse_repeated_fields(body: bytes) -> None:
         # Numbers stay text: those in other fields may be longer than Python converts.
         found = json.loads(body, object_pairs_hook=_names, parse_int=str)
     except RecursionError as error:  # a little earlier than in msgspec
-        raise BadRequest(_TOO_DEEP, "body") from error
+        raise BadIncrement(_TOO_DEEP, "body") from error
     for names in found if isinstance(found, list) else [found]:
         for name in ("key", "value"):
             if names.count(name) > 1:
-                raise BadRequest(f"{name} is given twice", name, 1)
+                raise BadIncrement(f"{name} is given twice", name, 1)
 
 
 def _names(pairs: list[tuple[str, Any]]) -> tuple[str, ...]:

@@ -1,0 +1,205 @@
+"""Flushing a journal from its file: what anyone can do, for a process alive or gone."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from counters import totals
+from counters.journal import sync_folder
+from counters.journal_folder import (
+    OpenJournal,
+    done_journals,
+    journals,
+    mark_done,
+    opened,
+    set_aside,
+)
+from counters.records import JournalUnreadable
+
+logger = logging.getLogger(__name__)
+
+_LOOK_AGAIN_SECONDS = 0.02
+"""A record that is being written is whole after that long."""
+
+
+@dataclass(slots=True)
+class Flushed:
+    """What a flush brought into the totals."""
+
+    journals: int = 0
+    increments: int = 0
+
+
+def flush_journals(
+    folder: Path,
+    unreadable: set[Path],
+    *,
+    retire: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Flushed:
+    """Flush every journal in `folder`, of processes alive and gone.
+
+    A file that cannot be read holds up no other. It is named in the log unless it is in
+    `unreadable`, to which it is added; once it can be read it is taken out again.
+
+    Args:
+        retire: whether to remove the journals of processes that are gone.
+        progress: is called with a number of bytes each time that so many have been read.
+
+    Raises:
+        django.db.Error: the database failed; what was flushed before that counts.
+    """
+    flushed = Flushed()
+    for path in journals(folder):
+        with _tolerant(path, unreadable), opened(path) as journal:
+            increments = _flush(journal, progress)
+            flushed.journals += bool(increments)
+            flushed.increments += increments
+            if retire and journal.is_orphan:
+                retire_journal(path)
+    return flushed
+
+
+def recover_journals(folder: Path, unreadable: set[Path]) -> int:
+    """Flush and remove the journals of processes that are gone; return how many increments it was.
+
+    A file that cannot be read is treated as `flush_journals` does.
+
+    Raises:
+        django.db.Error: the database failed; the rest waits for the next time.
+    """
+    increments = 0
+    for path in journals(folder):
+        with _tolerant(path, unreadable), opened(path) as journal:
+            if journal.is_orphan:
+                increments += _flush(journal)
+                retire_journal(path)
+    for done in done_journals(folder):  # left by a process that died while it retired a journal
+        _remove(done)
+    return increments
+
+
+@contextmanager
+def _tolerant(path: Path, unreadable: set[Path]) -> Iterator[None]:
+    """Go on where a journal is gone, or cannot be read; of the latter, tell once."""
+    try:
+        yield
+    except FileNotFoundError:
+        return  # flushed and removed by someone else
+    except (JournalUnreadable, OSError) as error:
+        if path not in unreadable:
+            logger.error(
+                "%s: it is kept, and not counted yet. Mend it or move it away; each flush tries"
+                " again.",
+                error,
+            )
+        unreadable.add(path)
+    else:
+        unreadable.discard(path)
+
+
+def _flush(journal: OpenJournal, progress: Callable[[int], object] | None = None) -> int:
+    """Add what stands after the position to the totals, move the position, and count increments.
+
+    Raises:
+        FileNotFoundError: somebody else has retired the journal.
+        JournalUnreadable: it is no journal, or it is of a newer version.
+        django.db.Error: the database failed; totals and position are as they were.
+    """
+    with totals.transaction():
+        position = totals.lock_position(journal.name)
+        # Only now: as long as the file has its name, nobody has forgotten its position.
+        if not journal.is_in_place:
+            raise FileNotFoundError(journal.path)
+        contents = journal.read(position, progress)
+        report_damage(journal.file, journal.path, contents.damaged)
+        if contents.end != position:
+            totals.add_to_totals(contents.deltas)
+            totals.move_position(journal.name, contents.end)
+    return contents.increments
+
+
+def report_damage(file: BinaryIO, path: Path, damaged: Sequence[tuple[int, int]]) -> None:
+    """Keep a copy of each damaged range of a journal, and say so."""
+    for begin, end in damaged:
+        copy, is_new = set_aside(file, path, begin, end)
+        if is_new:
+            logger.error(
+                "%d bytes of %s, from byte %d, are torn or corrupt: they are not counted, and kept"
+                " in %s. Everything else is counted.",
+                end - begin,
+                path,
+                begin,
+                copy,
+            )
+
+
+def retire_journal(path: Path) -> None:
+    """Remove a journal that is wholly in the totals.
+
+    The position may be forgotten only once the file can never be read as a journal again: first
+    the file gets another name, then the position goes, then the file.
+    """
+    _remove(mark_done(path))
+
+
+def _remove(done: Path) -> None:
+    sync_folder(done.parent)  # whoever renamed it may have died before the disk knew
+    totals.forget_position(done.stem)
+    done.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What a reset did, and what was out of its reach."""
+
+    totals: int
+    """Totals deleted."""
+    journals_elsewhere: int
+    """Journals that have a position in the database and no file here: those of other machines."""
+
+
+def reset(folder: Path) -> Reset:
+    """Delete all totals and skip all that the journals in `folder` hold.
+
+    Raises:
+        OSError, JournalUnreadable: a journal cannot be read, so that its end is not known.
+        django.db.Error: the database failed.
+        Everything is as it was then.
+    """
+    with totals.transaction():
+        totals.lock_everything()
+        here = [done.stem for done in done_journals(folder)]
+        for path in journals(folder):
+            try:
+                with opened(path) as journal:
+                    position = totals.lock_position(journal.name)
+                    if not journal.is_in_place:
+                        raise FileNotFoundError(path)
+                    totals.move_position(journal.name, _end(journal, position))
+                    here.append(journal.name)
+            except FileNotFoundError:  # flushed and removed by someone else
+                totals.forget_position(path.stem)
+        return Reset(totals.delete_totals(), totals.count_positions_except(here))
+
+
+def _end(journal: OpenJournal, position: int) -> int:
+    """Return where a journal ends, with what is damaged in it.
+
+    What is not whole at the end of a living process's journal may be a record that is being
+    written. If it is still there, and still not whole, a moment later, it is damaged.
+    """
+    size = journal.size
+    end = journal.read(position).end
+    while end < size:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+        before, end = end, journal.read(end).end
+        if end == before:
+            return max(end, min(size, journal.size))
+    return end

@@ -1,0 +1,106 @@
+"""One turn of the event loop: the increments that arrive in it are recorded and answered together.
+
+Together they cost one write to the journal, and one sync with `JOURNAL_FSYNC=always`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+from counters.increments import Batch, Increment
+from counters.journal import JournalUnwritable
+from counters.recorder import recorder
+from counters.web import replies
+from counters.web.replies import RECORDED, Reply
+from incrementer_site.lane.heads import Head
+
+logger = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """Where a request came from, and its reply goes."""
+
+    def reply(self, reply: Reply, close: bool) -> None: ...
+
+
+class Turn:
+    """The increments that have arrived since the event loop last came round."""
+
+    def __init__(self, max_increments: int) -> None:
+        self._max_increments = max_increments
+        self._arrivals: list[tuple[Connection, Head, bytes]] = []
+
+    def __len__(self) -> int:
+        return len(self._arrivals)
+
+    def add(self, connection: Connection, head: Head, body: bytes) -> None:
+        """Have an increment answered with the others of this turn, in the order of their coming."""
+        if not self._arrivals:
+            asyncio.get_running_loop().call_soon(self.answer)
+        self._arrivals.append((connection, head, body))
+        if len(self._arrivals) == self._max_increments:
+            self.answer()
+
+    def answer(self) -> None:
+        """Record and answer what has arrived; the event loop calls it at the end of its turn."""
+        arrivals, self._arrivals = self._arrivals, []
+        found = [_read(head, body) for _, head, body in arrivals]
+        # From here on the bodies are not needed. A sync may take long, and they much memory.
+        senders = [(connection, head.closes) for connection, head, _ in arrivals]
+        del arrivals
+        requests = [each for each in found if not isinstance(each, Reply)]
+        if not requests:
+            _send(senders, [each for each in found if isinstance(each, Reply)])
+            return
+        running = recorder()
+        try:
+            receipt = running.record(requests)
+        except JournalUnwritable as problem:
+            _send(senders, _instead(found, replies.journal_unwritable(problem)))
+            return
+        answers = _instead(found, RECORDED)
+        if receipt.refused:
+            places = [place for place, each in enumerate(found) if not isinstance(each, Reply)]
+            for refused in receipt.refused:
+                answers[places[refused]] = replies.no_room()
+        if not running.waits_for_sync:
+            _send(senders, answers)
+            return
+        del found, requests
+
+        def send_after_sync() -> None:
+            if receipt.is_durable:
+                _send(senders, answers)
+            else:
+                failed = replies.sync_failed()
+                _send(senders, [failed if each is RECORDED else each for each in answers])
+
+        loop = asyncio.get_running_loop()
+        running.after_sync(lambda: loop.call_soon_threadsafe(send_after_sync))
+
+
+def _read(head: Head, body: bytes) -> Increment | Batch | Reply:
+    try:
+        return head.read(body)
+    except Exception:  # one request's trouble is not that of the others in its turn
+        logger.exception("POST /increment failed.")
+        return replies.server_failed()
+
+
+def _instead(found: Sequence[Increment | Batch | Reply], reply: Reply) -> list[Reply]:
+    """Return the replies to what was found, where `reply` answers every increment."""
+    return [each if isinstance(each, Reply) else reply for each in found]
+
+
+def _send(senders: Sequence[tuple[Connection, bool]], answers: Sequence[Reply]) -> None:
+    for (connection, closes), answer in zip(senders, answers, strict=True):
+        connection.reply(answer, closes)
+    if len(senders) > 1:
+        # Under load, the clients or the proxy may be waiting for this CPU. Let them run: then
+        # their next requests are all here in the next turn. Otherwise each comes alone, and each
+        # costs a wake-up.
+        os.sched_yield()
