@@ -13,7 +13,8 @@ from threading import Lock
 from counters.increments import Batch, Increment
 from counters.journal import Journal, JournalUnwritable
 from counters.pending import Deltas, Pending
-from counters.records import batch_section, increments_section
+from counters.sections import sections_of, split
+from counters.state import BufferState
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ _REFUSAL_SECONDS = 10.0
 """How long a failed write counts as the journal's state, where no other write is tried."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """What became of requests that were recorded together.
 
@@ -40,18 +41,6 @@ class Receipt:
     def is_durable(self) -> bool:
         """Whether the disk is known to hold all of them."""
         return self.journal is None or self.journal.synced >= self.end
-
-
-@dataclass(frozen=True, slots=True)
-class BufferState:
-    """What is pending, and what stands in the way of more; all as of one moment."""
-
-    pending_keys: int
-    pending_bytes: int
-    refusal: str
-    """Why an increment of a new key would be refused; empty where it would not."""
-    write_error: str
-    """What the last write to the journal said; empty if it succeeded."""
 
 
 class Buffer:
@@ -81,16 +70,16 @@ class Buffer:
         Raises:
             JournalUnwritable: the journal cannot take them, and not one of them counts.
         """
-        singles, batches = _split(requests)
-        sections = _sections(singles, batches)
+        singles, batches = split(requests)
+        sections = sections_of(singles, batches)
         with self._lock:
             refused = self._without_room(requests, singles, batches)
             if refused:
                 kept = [each for place, each in enumerate(requests) if place not in refused]
                 if not kept:
                     return Receipt(None, 0, refused)
-                singles, batches = _split(kept)
-                sections = _sections(singles, batches)
+                singles, batches = split(kept)
+                sections = sections_of(singles, batches)
             journal = self._append(sections)
             deltas = self._deltas
             for increment in singles:
@@ -265,23 +254,6 @@ class Buffer:
         self._journal = None
         self._deltas.clear()
         self._start = 0
-
-
-def _split(requests: Sequence[Increment | Batch]) -> tuple[list[Increment], list[Batch]]:
-    singles = [request for request in requests if isinstance(request, Increment)]
-    if len(singles) == len(requests):
-        return singles, []
-    return singles, [request for request in requests if isinstance(request, Batch)]
-
-
-def _sections(singles: Sequence[Increment], batches: Sequence[Batch]) -> list[bytes]:
-    sections = [increments_section(singles)] if singles else []
-    for batch in batches:
-        if batch.json:
-            sections.append(batch_section(batch.json))
-        else:
-            sections.append(increments_section(batch.increments))
-    return sections
 
 
 def _sync(journal: Journal) -> None:

@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from counters import totals
 from counters.config import BadSetting, config
 from counters.dialects import dialect_of
+from counters.file_system import NETWORK_KINDS, kind_of
 from counters.journal import make_folder
 
 
@@ -30,13 +31,15 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         return [_journal_dir(f"cannot be made: {error.strerror}")]
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return [_journal_dir("is not readable and writable")]
+    if (kind := kind_of(folder)) in NETWORK_KINDS:
+        return [_journal_dir(f"is on a network file system ({kind}), where locks may not hold")]
     return []
 
 
 def _journal_dir(problem: str) -> Error:
     return Error(
         f"JOURNAL_DIR {str(config().journal_dir)!r} {problem}.",
-        hint="Set JOURNAL_DIR to a folder that the service's user may write to.",
+        hint="Set JOURNAL_DIR to a folder on a local disk that the service's user may write to.",
         id="counters.E002",
     )
 

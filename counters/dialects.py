@@ -8,6 +8,7 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from counters.file_system import NETWORK_KINDS, kind_of
 from counters.increments import MAX_VALUE
 from counters.models import Number, Position
 
@@ -147,6 +149,15 @@ class SQLite:
                     "SQLite's database is in memory: each connection would have its own totals.",
                     hint="Set NAME of the database to a file.",
                     id="counters.E013",
+                )
+            )
+        elif (kind := kind_of(Path(files["main"]))) in NETWORK_KINDS:
+            errors.append(
+                Error(
+                    f"SQLite's database is on a network file system ({kind}), where locks may not"
+                    " hold: it can be damaged.",
+                    hint="Set NAME of the database to a file on a local disk, or use PostgreSQL.",
+                    id="counters.E014",
                 )
             )
         return errors

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -15,25 +14,12 @@ from counters.buffer import Buffer
 from counters.journal import Journal
 from counters.pending import Pending
 from counters.recovery import recover_journals, report_damage, retire_journal
+from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries, while flushes fail."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlusherState:
-    """How flushing goes; all as of one moment."""
-
-    seconds_since_flush: float
-    """Since the last flush that succeeded, or since the start."""
-    seconds_in_flush: float
-    """Since the flush under way began; 0 between two flushes."""
-    failures: int
-    """How many flushes have failed since the last one that succeeded."""
-    error: str
-    """What the last one of these said; empty while flushes succeed."""
 
 
 class Flusher:

@@ -48,7 +48,13 @@ class Turn:
     def answer(self) -> None:
         """Record and answer what has arrived; the event loop calls it at the end of its turn."""
         arrivals, self._arrivals = self._arrivals, []
-        found = [_read(head, body) for _, head, body in arrivals]
+        found: list[Increment | Batch | Reply] = []
+        for _, head, body in arrivals:
+            try:
+                found.append(head.read(body))
+            except Exception:  # one request's trouble is not that of the others in its turn
+                logger.exception("POST /increment failed.")
+                found.append(replies.server_failed())
         # From here on the bodies are not needed. A sync may take long, and they much memory.
         senders = [(connection, head.closes) for connection, head, _ in arrivals]
         del arrivals
@@ -81,14 +87,6 @@ class Turn:
 
         loop = asyncio.get_running_loop()
         running.after_sync(lambda: loop.call_soon_threadsafe(send_after_sync))
-
-
-def _read(head: Head, body: bytes) -> Increment | Batch | Reply:
-    try:
-        return head.read(body)
-    except Exception:  # one request's trouble is not that of the others in its turn
-        logger.exception("POST /increment failed.")
-        return replies.server_failed()
 
 
 def _instead(found: Sequence[Increment | Batch | Reply], reply: Reply) -> list[Reply]:
