@@ -22,7 +22,7 @@ from urllib.parse import quote_plus
 import psutil
 import psycopg
 
-from torture.free_port import free_port
+from tests.torture.free_port import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"

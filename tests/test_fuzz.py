@@ -13,10 +13,10 @@ from random import Random
 
 import pytest
 
-from fuzz.account import Account, Replies
-from fuzz.obvious import Request, Unjudged, read_requests
-from fuzz.streams import draw_stream, split
 from tests.conftest import StartServer
+from tests.fuzz.account import Account, Replies
+from tests.fuzz.obvious import Request, Unjudged, read_requests
+from tests.fuzz.streams import draw_stream, split
 from tests.server import Server
 
 STREAMS = int(os.environ.get("STREAMS", "2000"))

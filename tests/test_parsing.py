@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from counters.parsing import MAX_VALUE, MIN_VALUE
-from fuzz.obvious import read_form, read_json
-from fuzz.parsers import parsed_form, parsed_json
+from tests.fuzz.obvious import read_form, read_json
+from tests.fuzz.parsers import parsed_form, parsed_json
 
 KEYS = st.text(max_size=300) | st.sampled_from(["key", "a", "é", "\0", "🎉", "x" * 255, "x" * 256])
 EDGES = [0, 1, -1, MIN_VALUE, MAX_VALUE, MIN_VALUE - 1, MAX_VALUE + 1, 10**30]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from torture.account import NO_RESET, Request, Reset, account, judge, possible_resets
-from torture.faults import FAULTS
-from torture.run import Run, perform
+from tests.torture.account import NO_RESET, Request, Reset, account, judge, possible_resets
+from tests.torture.faults import FAULTS
+from tests.torture.run import Run, perform
 
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.short])

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from counters.parsing import MAX_VALUE, MIN_VALUE
-from fuzz.obvious import Request
+from tests.fuzz.obvious import Request
 
 
 class Replies:

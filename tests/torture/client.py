@@ -1,6 +1,6 @@
 """One client: sends increments until SIGTERM, and writes down what became of each.
 
-    python -m torture.client PORT SEED LEDGER
+    python -m tests.torture.client PORT SEED LEDGER
 
 A ledger has one line of JSON for each request: when it was sent, when it was answered, the status
 (0: no answer came) and its increments. Values are 1 and -1, so that the account counts increments;
@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TextIO
 
-from torture.until_sigterm import until_sigterm
+from tests.torture.until_sigterm import until_sigterm
 
 KEYS = 50
 _PAUSE = 0.001

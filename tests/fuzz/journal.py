@@ -15,7 +15,7 @@ from counters.journal import (
     record_of_batch,
     record_of_increments,
 )
-from fuzz.obvious import read_journal
+from tests.fuzz.obvious import read_journal
 
 SEPARATOR = b"\x1e"
 """Stands in the input between payloads, which no fuzzer would find the checksums of."""

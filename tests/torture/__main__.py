@@ -20,9 +20,9 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
-from torture.fault import Fault
-from torture.faults import FAULTS
-from torture.run import Outcome, perform
+from tests.torture.fault import Fault
+from tests.torture.faults import FAULTS
+from tests.torture.run import Outcome, perform
 
 _ACCOMPANIED = 10
 """Faults that are made once more beside commands, in a round of short forms."""

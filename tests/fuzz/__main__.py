@@ -1,7 +1,7 @@
 """`make fuzz`: coverage-guided fuzzing with Atheris, which is libFuzzer for Python.
 
-Without an argument each target runs for its share of MINUTES. `python -m fuzz TARGET` runs one with
-libFuzzer's options; a file's name as the last argument runs that input again.
+Without an argument each target runs for its share of MINUTES. `python -m tests.fuzz TARGET` runs
+one with libFuzzer's options; a file's name as the last argument runs that input again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def run_all(minutes: float) -> int:
         for target in TARGETS:
             print(f"\n{target}", flush=True)
             done = subprocess.run(
-                [sys.executable, "-m", "fuzz", target, *options],
+                [sys.executable, "-m", "tests.fuzz", target, *options],
                 env=os.environ | {"TMPDIR": folder},
             )
             failed += done.returncode != 0
@@ -45,7 +45,7 @@ def run_all(minutes: float) -> int:
 def run(name: str, options: list[str]) -> None:
     """Fuzz one target; does not return."""
     with atheris.instrument_imports(include=["counters", "incrementer_site", "uvicorn.protocols"]):
-        target = import_module(f"fuzz.{name}")
+        target = import_module(f"tests.fuzz.{name}")
     corpus = FOUND / name
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(target.SEEDS):

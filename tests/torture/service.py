@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from torture.free_port import free_port
+from tests.torture.free_port import free_port
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 _PATIENCE = 60
 """Seconds after which what has not come will not come."""
 
@@ -78,7 +78,7 @@ class Service:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
             self.master = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "torture/sabotaged_gunicorn.py"],
+                [sys.executable, "-m", "gunicorn", "-c", "tests/torture/sabotaged_gunicorn.py"],
                 cwd=ROOT,
                 env=self.env,
                 stdout=log,
@@ -174,7 +174,7 @@ class Service:
     @contextmanager
     def managing(self, *command: str, sabotaged: bool = False) -> Iterator[subprocess.Popen[str]]:
         """Run a management command beside the block; what is left of it is killed at the end."""
-        program = ["-m", "torture.sabotaged_manage"] if sabotaged else ["manage.py"]
+        program = ["-m", "tests.torture.sabotaged_manage"] if sabotaged else ["manage.py"]
         process = subprocess.Popen(
             [sys.executable, *program, *command],
             cwd=ROOT,

@@ -53,13 +53,13 @@ class Verdict:
 
 
 def read_requests(path: Path, start: int = 0) -> Iterator[Request]:
-    """Yield the requests of a ledger of `torture.client`, from its byte `start` on."""
+    """Yield the requests of a ledger of `tests.torture.client`, from its byte `start` on."""
     for line in _whole_lines(path, start):
         yield Request(*json.loads(line))
 
 
 def read_resets(path: Path) -> Iterator[Reset]:
-    """Yield the resets of a ledger of `torture.commander`."""
+    """Yield the resets of a ledger of `tests.torture.commander`."""
     for line in _whole_lines(path):
         name, began, ended, success = json.loads(line)
         if name == "resetnumbers":

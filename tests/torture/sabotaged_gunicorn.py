@@ -4,10 +4,10 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
-globals().update(run_path(str(Path(__file__).parent.parent / "gunicorn.conf.py")))
+globals().update(run_path(str(Path(__file__).parent.parent.parent / "gunicorn.conf.py")))
 
 
 def post_worker_init(worker: Any) -> None:
-    from torture import saboteur
+    from tests.torture import saboteur
 
     saboteur.let_in()

@@ -6,9 +6,9 @@ import signal
 
 import psutil
 
-from torture.fault import fault
-from torture.run import Run
-from torture.service import HarnessError, Service, wait_until
+from tests.torture.fault import fault
+from tests.torture.run import Run
+from tests.torture.service import HarnessError, Service, wait_until
 
 _WORKERS = 8
 _RESTARTS, _LONG_RESTARTS = 100, 10_000

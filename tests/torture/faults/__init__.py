@@ -1,7 +1,7 @@
 """The faults, by what they hurt."""
 
-from torture.fault import FAULTS
-from torture.faults import (  # noqa: F401  (registers them)
+from tests.torture.fault import FAULTS
+from tests.torture.faults import (  # noqa: F401  (registers them)
     commands,
     databases,
     journals,

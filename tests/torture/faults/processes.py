@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import time
 
-from torture.fault import Inflict, fault
-from torture.instants import INSTANTS
-from torture.run import Run
-from torture.service import wait_until
+from tests.torture.fault import Inflict, fault
+from tests.torture.instants import INSTANTS
+from tests.torture.run import Run
+from tests.torture.service import wait_until
 
 
 def _repeat(run: Run, inflict: Inflict) -> None:

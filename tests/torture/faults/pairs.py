@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from torture.fault import fault
-from torture.faults.databases import locked
-from torture.instants import INSTANTS
-from torture.run import Run
-from torture.service import Service
+from tests.torture.fault import fault
+from tests.torture.faults.databases import locked
+from tests.torture.instants import INSTANTS
+from tests.torture.run import Run
+from tests.torture.service import Service
 
 _Brief = Callable[[Service, random.Random], None]
 """A fault that is over within seconds, and whose processes may be gone at any time."""

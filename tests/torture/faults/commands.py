@@ -6,11 +6,11 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from torture.account import Reset
-from torture.fault import Inflict, fault
-from torture.instants import RESET_INSTANTS
-from torture.run import Run
-from torture.service import HarnessError, Service
+from tests.torture.account import Reset
+from tests.torture.fault import Inflict, fault
+from tests.torture.instants import RESET_INSTANTS
+from tests.torture.run import Run
+from tests.torture.service import HarnessError, Service
 
 _RESET = "resetnumbers", "--noinput"
 

@@ -7,10 +7,10 @@ import uuid
 from http.client import HTTPConnection
 from pathlib import Path
 
-from torture.account import Request
-from torture.fault import fault
-from torture.run import Run
-from torture.service import HarnessError
+from tests.torture.account import Request
+from tests.torture.fault import fault
+from tests.torture.run import Run
+from tests.torture.service import HarnessError
 
 _RECORDS = 20
 _HEADER = b"incrementer journal 1\n"

@@ -4,7 +4,7 @@ An order is a file in the folder `TORTURE_ORDERS`. An order to kill at an instan
 the first process that gets there, which removes the file; the others hold as long as the file is
 there. It says whom to kill, as kill(2) does (-7 is the process group 7), but 0 is the process
 itself. The product knows nothing of this: its functions are wrapped from outside.
-`torture/instants.py` says what the instants mean.
+`tests/torture/instants.py` says what the instants mean.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _forking(append: Callable[..., None]) -> Callable[..., None]:
 
 
 def _increment_in_child(ledger: Path) -> None:
-    """Record an increment of the child's own, write it down as `torture.client` does, and end."""
+    """Record an increment of the child's own, write it down as the clients do, and end."""
     began = time.monotonic()
     service().buffer.add("of a child", 1)
     ledger.write_text(json.dumps([began, time.monotonic(), 200, [("of a child", 1)]]) + "\n")

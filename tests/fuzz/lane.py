@@ -27,10 +27,10 @@ from counters import views  # noqa: E402
 from counters.journal import read_tail  # noqa: E402
 from counters.middleware import INCREMENT_PATH  # noqa: E402
 from counters.service import Service  # noqa: E402
-from fuzz.account import Account, Replies  # noqa: E402
-from fuzz.obvious import Unjudged, read_requests  # noqa: E402
-from fuzz.streams import draw_stream  # noqa: E402
 from incrementer_site import lane  # noqa: E402
+from tests.fuzz.account import Account, Replies  # noqa: E402
+from tests.fuzz.obvious import Unjudged, read_requests  # noqa: E402
+from tests.fuzz.streams import draw_stream  # noqa: E402
 
 SEPARATOR = b"\x1e"
 """Stands in the input between what arrives at once; it has no meaning in HTTP."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from counters.parsing import BadRequest, Increment, parse_batch, parse_form, parse_json
-from fuzz.obvious import Pair, read_form, read_json
+from tests.fuzz.obvious import Pair, read_form, read_json
 
 SEEDS = [
     b"key=a&value=1",

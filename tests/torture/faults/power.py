@@ -11,8 +11,8 @@ import os
 import time
 from pathlib import Path
 
-from torture.fault import Inflict, fault
-from torture.run import Run
+from tests.torture.fault import Inflict, fault
+from tests.torture.run import Run
 
 _SECOND = 1.5
 """A second's worth, with what a busy machine adds to it."""

