@@ -4,48 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from http.client import HTTPResponse
 from threading import Lock
-from typing import Any, BinaryIO
 
 from counters.parsing import MAX_VALUE, MIN_VALUE
 from tests.fuzz.obvious import Request
-
-
-class Replies:
-    """The replies in a stream; what HTTPResponse needs of a socket, kept open between them."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._ended = False
-
-    def makefile(self, _mode: str) -> Any:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def close(self) -> None:
-        """Leave it open: HTTPResponse closes after each reply."""
-
-    def read_status(self, method: str) -> int | None:
-        """Return the status of the next reply, None where the connection ended instead.
-
-        Raises:
-            http.client.HTTPException: it is no reply.
-            TimeoutError: it does not come.
-        """
-        try:
-            if self._ended:
-                self._stream.read()
-                return None
-            reply = HTTPResponse(self, method=method)  # type: ignore[arg-type]
-            reply.begin()
-            reply.read()
-        except ConnectionError:
-            return None
-        self._ended = reply.will_close
-        return reply.status
 
 
 class Account:

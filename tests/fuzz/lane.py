@@ -28,9 +28,10 @@ from counters.journal import read_tail  # noqa: E402
 from counters.middleware import INCREMENT_PATH  # noqa: E402
 from counters.service import Service  # noqa: E402
 from incrementer_site import lane  # noqa: E402
-from tests.fuzz.account import Account, Replies  # noqa: E402
+from tests.fuzz.account import Account  # noqa: E402
 from tests.fuzz.obvious import Unjudged, read_requests  # noqa: E402
 from tests.fuzz.streams import draw_stream  # noqa: E402
+from tests.testbed.replies import ReplyReader  # noqa: E402
 
 SEPARATOR = b"\x1e"
 """Stands in the input between what arrives at once; it has no meaning in HTTP."""
@@ -155,11 +156,12 @@ def check(data: bytes) -> None:
         return
     connection = _Connection(_loop)
     _loop.run_until_complete(connection.send(data.split(SEPARATOR)))
-    replies = Replies(BytesIO(connection.written))
-    statuses = [replies.read_status(request.method) for request in requests]
+    reader = ReplyReader(BytesIO(connection.written))
+    replies = [reader.next(request.method) for request in requests]
+    statuses = [reply.status if reply else None for reply in replies]
     assert connection.has_ended or None not in statuses, "a reply is missing"
-    while status := replies.read_status("GET"):
-        statuses.append(status)
+    while reply := reader.next():
+        statuses.append(reply.status)
     account = Account()
     account.note(requests, statuses)
     account.check(_take())

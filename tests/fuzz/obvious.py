@@ -15,9 +15,9 @@ import h11
 import msgspec
 
 from counters.parsing import MAX_VALUE, MIN_VALUE, parse_batch
+from tests.testbed.requests import FORM, JSON
 
 Pair = tuple[str, int]
-FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 
 def _is_increment(key: Any, value: Any) -> bool:

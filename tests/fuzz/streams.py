@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 
-from tests.fuzz.obvious import FORM, JSON
+from tests.testbed.requests import FORM, JSON
 
 TARGETS = [b"/increment"] * 8 + [
     b"/increment?a=b",

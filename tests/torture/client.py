@@ -11,33 +11,35 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import sys
 import time
+from http.client import HTTPException
 from typing import TextIO
 
+from tests.testbed.replies import ReplyReader
+from tests.testbed.requests import JSON, build_request, connect
 from tests.torture.until_sigterm import until_sigterm
 
 KEYS = 50
-_PAUSE = 0.001
-"""Seconds between requests: the faults are what is tested here, not the speed."""
-_LONGEST_WAIT = 30
-"""Seconds after which a reply is not waited for any more: longer than the longest stop."""
+_PAUSE_SECONDS = 0.001
+"""The time between requests: the faults are what is tested here, not the speed."""
+_REPLY_SECONDS = 30
+"""How long a reply is waited for: longer than the longest time that a fault stops a worker."""
 
 
 def main(port: int, seed: str, ledger: TextIO) -> None:
     chance = random.Random(seed)
-    connection: socket.socket | None = None
+    connection: _Connection | None = None
     for _ in until_sigterm():
-        time.sleep(_PAUSE)
+        time.sleep(_PAUSE_SECONDS)
         if connection is None:
             try:
-                connection = socket.create_connection(("127.0.0.1", port), timeout=_LONGEST_WAIT)
+                connection = _Connection(port)
             except OSError:
                 continue
         increments, request = _request(chance)
         sent = time.monotonic()
-        status = _exchange(connection, request)
+        status = connection.exchange(request)
         ledger.write(json.dumps([sent, time.monotonic(), status, increments]) + "\n")
         ledger.flush()
         if not status or chance.random() < 0.02:  # a new connection may reach another worker
@@ -53,36 +55,36 @@ def _request(chance: random.Random) -> tuple[list[tuple[str, int]], bytes]:
         key = chance.choice(("", "-")) + f"key {chance.randrange(KEYS)} ä"
         increments.append((key, -1 if key.startswith("-") else 1))
     if batch:
-        kind = "application/json"
         body = json.dumps([{"key": key, "value": value} for key, value in increments])
-    else:
-        kind = "application/x-www-form-urlencoded"
-        body = f"key={increments[0][0]}&value={increments[0][1]}"
-    head = f"POST /increment HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: "
-    data = body.encode()
-    return increments, head.encode() + b"%d\r\n\r\n" % len(data) + data
+        return increments, build_request(body.encode(), content_type=JSON)
+    body = f"key={increments[0][0]}&value={increments[0][1]}"
+    return increments, build_request(body.encode())
 
 
-def _exchange(connection: socket.socket, request: bytes) -> int:
-    """Send a request and return the status of its reply; 0 if it did not come, or not whole."""
-    try:
-        connection.sendall(request)
-        head, body = connection.recv(65536), b""
-        while b"\r\n\r\n" not in head:
-            more = connection.recv(65536)
-            if not more:
-                return 0
-            head += more
-        head, _, body = head.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        while len(body) < length:
-            more = connection.recv(65536)
-            if not more:
-                return 0
-            body += more
-    except OSError:
-        return 0
-    return int(head.split(b" ", 2)[1])
+class _Connection:
+    """A connection that is kept from one request to the next.
+
+    Raises:
+        OSError: nobody listens.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._socket = connect(port, _REPLY_SECONDS)
+        self._stream = self._socket.makefile("rb")
+        self._replies = ReplyReader(self._stream)
+
+    def exchange(self, request: bytes) -> int:
+        """Send a request and return the status of its reply; 0 if none came, or not a whole one."""
+        try:
+            self._socket.sendall(request)
+            reply = self._replies.next("POST")
+        except (OSError, HTTPException):
+            return 0
+        return reply.status if reply else 0
+
+    def close(self) -> None:
+        self._stream.close()
+        self._socket.close()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import math
 import random
@@ -16,10 +15,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.testbed.commands import ROOT
+from tests.testbed.service import Service
+from tests.testbed.waiting import Timeout, wait_for
 from tests.torture.account import (
     Request,
     Reset,
@@ -29,18 +31,19 @@ from tests.torture.account import (
     read_requests,
     read_resets,
 )
-from tests.torture.service import ROOT, HarnessError, Service, wait_until
+from tests.torture.orders import sabotaged_service
 
 _CLIENTS = 3
-_LIMIT, _LONG_LIMIT = 240, 2400
-"""Seconds after which a fault has failed, in its short and in its long form."""
+_LIMIT_SECONDS, _LONG_LIMIT_SECONDS = 240, 2400
+"""After these a fault has failed, in its short and in its long form."""
 
 
 class Run:
     """What a fault works with.
 
     Attributes:
-        service: the service, running.
+        folder: all files of the run.
+        service: the service, once `start` was called.
         chance: where all randomness comes from.
         long: whether there is time for the long form of a fault.
         beside_commands: whether flushnumbers and resetnumbers are run beside the load.
@@ -55,6 +58,7 @@ class Run:
         self, folder: Path, chance: random.Random, long: bool, beside_commands: bool
     ) -> None:
         self.folder = folder
+        self.service: Service
         self.chance = chance
         self.long = long
         self.beside_commands = beside_commands
@@ -69,13 +73,11 @@ class Run:
 
     def start(self, **settings: str) -> None:
         """Start the service, with `settings` in its environment."""
-        self.service = Service(self.folder, **settings)
-        self.cleanup.callback(self.service.kill_everything)
+        self.service = sabotaged_service(self.folder, **settings)
+        self.cleanup.callback(self.service.kill)
         if "DATABASE_URL" in settings:
             self.service.manage("migrate", "-v0")
-        else:
-            shutil.copy(empty_database(), self.service.database)
-        self.service.start()
+        self.service.ensure_running()
 
     @contextmanager
     def load(self, port: int = 0) -> Iterator[None]:
@@ -92,7 +94,7 @@ class Run:
                 arguments = [str(port or self.service.port)]
                 ends.enter_context(self._process("tests.torture.client", ledger, *arguments))
             for ledger in begun:
-                wait_until(partial(_has_begun, ledger), f"the first line of {ledger}")
+                wait_for(partial(_has_begun, ledger), f"the first line of {ledger}")
             yield
 
     def _ledger(self, ledgers: list[Path], name: str) -> Path:
@@ -104,7 +106,7 @@ class Run:
         command = [sys.executable, "-m", module, *arguments, str(self.chance.random()), str(ledger)]
         with (self.folder / module).open("ab") as log:
             process = subprocess.Popen(
-                command, cwd=ROOT, env=self.service.env, stdout=log, stderr=log
+                command, cwd=ROOT, env=self.service.environment, stdout=log, stderr=log
             )
         try:
             yield
@@ -114,8 +116,7 @@ class Run:
                 code = process.wait(60)
             finally:
                 process.kill()
-        if code:
-            raise HarnessError(f"{module} failed: {(self.folder / module).read_text()[-2000:]}")
+        assert not code, f"{module} failed: {(self.folder / module).read_text()[-2000:]}"
 
     @contextmanager
     def no_commands(self) -> Iterator[None]:
@@ -141,7 +142,7 @@ class Run:
                 for request in read_requests(ledger, end)
             )
 
-        wait_until(came, f"an answer {status}", 90)
+        wait_for(came, f"an answer {status}", seconds=90)
 
     def wait_for_progress(self) -> None:
         """Wait until increments are acknowledged again."""
@@ -173,15 +174,6 @@ def _has_begun(ledger: Path) -> bool:
     return ledger.exists() and ledger.stat().st_size > 0
 
 
-@cache
-def empty_database() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="torture-empty-"))
-    atexit.register(shutil.rmtree, folder)
-    service = Service(folder)
-    service.manage("migrate", "-v0")
-    return service.database
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     injected: int
@@ -209,11 +201,11 @@ def perform(
     verdict = Verdict()
     failure = ""
     try:
-        with run.cleanup, _limit(_LONG_LIMIT if long else _LIMIT):
+        with run.cleanup, _limit(_LONG_LIMIT_SECONDS if long else _LIMIT_SECONDS):
             inflict(run)
             verdict = run.settle()
     except Exception as error:
-        failure = str(error) if isinstance(error, HarnessError) else repr(error)
+        failure = str(error) if isinstance(error, AssertionError) else repr(error)
         (folder / "failure").write_text(traceback.format_exc())
     outcome = Outcome(run.injected, verdict, failure, folder)
     if outcome.ok:
@@ -226,11 +218,11 @@ def _limit(seconds: int) -> Iterator[None]:
     """Interrupt the block after so many seconds, whatever it waits for.
 
     Raises:
-        HarnessError: it was interrupted.
+        Timeout: it was interrupted.
     """
 
     def interrupt(*_: Any) -> None:
-        raise HarnessError(f"it was not over after {seconds} s")
+        raise Timeout(f"it was not over after {seconds} s")
 
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.alarm(seconds)

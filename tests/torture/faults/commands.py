@@ -6,11 +6,13 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.testbed.commands import MANAGE, running
+from tests.testbed.service import NEVER
 from tests.torture.account import Reset
 from tests.torture.fault import Inflict, fault
 from tests.torture.instants import RESET_INSTANTS
+from tests.torture.orders import SABOTAGED_MANAGE, give_order, sabotaged_service
 from tests.torture.run import Run
-from tests.torture.service import HarnessError, Service
 
 _RESET = "resetnumbers", "--noinput"
 
@@ -31,7 +33,7 @@ def _flush_at_once(run: Run) -> None:
     short=True,
 )
 def _reset_at_once(run: Run) -> None:
-    run.start(FLUSH_INTERVAL="3600")  # what is reset is in journals and memory
+    run.start(FLUSH_INTERVAL=NEVER)  # what is reset is in journals and memory
     with run.load(), ThreadPoolExecutor() as pool:
         for _ in range(3 if run.long else 1):
             flush = pool.submit(run.service.manage, "flushnumbers")
@@ -55,24 +57,24 @@ def _kill_during_reset(command: bool, service: bool) -> Inflict:
     """Make a fault of killing one of the two, or both, at each instant of a reset."""
 
     def inflict(run: Run) -> None:
-        run.start(FLUSH_INTERVAL="3600")  # what is reset is in journals, memory and totals
+        run.start(FLUSH_INTERVAL=NEVER)  # what is reset is in journals, memory and totals
         with run.load():
             for instant in list(RESET_INSTANTS) * (3 if run.long else 1):
                 run.pause()
                 run.service.manage("flushnumbers")
                 run.pause()
-                victims = [f"-{run.service.group}"] * service + ["0"] * command
-                run.service.order(f"die-{instant}", " ".join(victims))
+                victims = [f"-{run.service.pid}"] * service + ["0"] * command
+                give_order(run.service, f"die-{instant}", " ".join(victims))
                 began = time.monotonic()
-                with run.service.managing(*_RESET, sabotaged=True) as process:
+                with running([*SABOTAGED_MANAGE, *_RESET], run.service.environment) as process:
                     code = process.wait(60)
-                if code != -signal.SIGKILL * command:
-                    raise HarnessError(f"resetnumbers ended with {code} ({instant})")
+                killed = -signal.SIGKILL if command else 0
+                assert code == killed, f"resetnumbers ended with {code} ({instant})"
                 if not command or RESET_INSTANTS[instant].is_done:
                     run.resets.append(Reset(began, time.monotonic()))
                 run.injected += 1
                 if service:
-                    run.service.wait_gone()
+                    run.service.wait_until_gone()
                 run.service.ensure_running()
                 run.wait_for_progress()
 
@@ -102,7 +104,7 @@ def _kill_reset(run: Run) -> None:
         for _ in range(20 if run.long else 3):
             run.pause()
             began = time.monotonic()
-            with run.service.managing(*_RESET):
+            with running([*MANAGE, *_RESET], run.service.environment):
                 run.pause(0.6 * whole, 1.1 * whole)
             run.resets.append(Reset(began, time.monotonic(), certain=False))
             run.injected += 1
@@ -111,17 +113,17 @@ def _kill_reset(run: Run) -> None:
 @fault("two services by mistake", "on the same journals and database they count as one")
 def _start_twice(run: Run) -> None:
     run.start()
-    other = Service(
+    other = sabotaged_service(
         run.folder / "other",
-        DATABASE_URL=run.service.env["DATABASE_URL"],
-        JOURNAL_DIR=run.service.env["JOURNAL_DIR"],
+        DATABASE_URL=run.service.environment["DATABASE_URL"],
+        JOURNAL_DIR=run.service.environment["JOURNAL_DIR"],
     )
-    run.cleanup.callback(other.kill_everything)
+    run.cleanup.callback(other.kill)
     other.start()
     with run.load(), run.load(other.port):
         for service in other, run.service:
             run.pause()
-            service.kill_everything()
+            service.kill()
             run.injected += 1
             service.ensure_running()
             run.wait_for_progress()

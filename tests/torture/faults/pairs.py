@@ -8,27 +8,30 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.testbed.databases import locked
+from tests.testbed.service import Service
 from tests.torture.fault import fault
-from tests.torture.faults.databases import locked
 from tests.torture.instants import INSTANTS
+from tests.torture.orders import give_order
 from tests.torture.run import Run
-from tests.torture.service import Service
 
 _Brief = Callable[[Service, random.Random], None]
 """A fault that is over within seconds, and whose processes may be gone at any time."""
 
 
 def _kill_master(service: Service, chance: random.Random) -> None:
-    service.send(signal.SIGKILL, service.master.pid)
-    service.master.wait(60)
+    process = service.process
+    service.send_signal(signal.SIGKILL)
+    if process is not None:
+        process.wait(60)
 
 
 def _end_worker(service: Service, chance: random.Random) -> None:
-    service.send(chance.choice([signal.SIGKILL, signal.SIGTERM]), *service.workers()[:1])
+    service.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]), service.workers()[:1])
 
 
 def _kill_everything(service: Service, chance: random.Random) -> None:
-    service.kill_everything()
+    service.kill()
 
 
 def _end(service: Service, chance: random.Random) -> None:
@@ -36,14 +39,14 @@ def _end(service: Service, chance: random.Random) -> None:
 
 
 def _reload(service: Service, chance: random.Random) -> None:
-    service.send(signal.SIGHUP, service.master.pid)
+    service.send_signal(signal.SIGHUP)
 
 
 def _stand_still(service: Service, chance: random.Random) -> None:
     workers = service.workers()
-    service.send(signal.SIGSTOP, *workers)
+    service.send_signal(signal.SIGSTOP, workers)
     time.sleep(chance.uniform(0.5, 2))
-    service.send(signal.SIGCONT, *workers)
+    service.send_signal(signal.SIGCONT, workers)
 
 
 def _lock_database(service: Service, chance: random.Random) -> None:
@@ -53,7 +56,7 @@ def _lock_database(service: Service, chance: random.Random) -> None:
 
 def _order(*names: str, text: str = "") -> _Brief:
     def inflict(service: Service, chance: random.Random) -> None:
-        order = service.order(chance.choice(names), text)
+        order = give_order(service, chance.choice(names), text)
         time.sleep(chance.uniform(0.5, 2))
         order.unlink(missing_ok=True)
 

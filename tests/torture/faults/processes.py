@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import time
 
+from tests.testbed.waiting import wait_for
 from tests.torture.fault import Inflict, fault
 from tests.torture.instants import INSTANTS
+from tests.torture.orders import give_order
 from tests.torture.run import Run
-from tests.torture.service import wait_until
 
 
 def _repeat(run: Run, inflict: Inflict) -> None:
@@ -24,17 +25,21 @@ def _repeat(run: Run, inflict: Inflict) -> None:
 
 @fault("kill -9 a worker", "what a killed worker acknowledged is in its journal")
 def _kill_a_worker(run: Run) -> None:
-    _repeat(run, lambda run: run.service.send(signal.SIGKILL, run.chance.choice(_workers(run))))
+    _repeat(run, _kill_one)
+
+
+def _kill_one(run: Run) -> None:
+    run.service.send_signal(signal.SIGKILL, [run.chance.choice(_workers(run))])
 
 
 @fault("kill -9 all workers", "so it is when no worker is left")
 def _kill_all_workers(run: Run) -> None:
-    _repeat(run, lambda run: run.service.send(signal.SIGKILL, *_workers(run)))
+    _repeat(run, lambda run: run.service.send_signal(signal.SIGKILL, _workers(run)))
 
 
 @fault("kill -9 everything", "so it is when nothing is left", short=True)
 def _kill_everything(run: Run) -> None:
-    _repeat(run, lambda run: run.service.kill_everything())
+    _repeat(run, lambda run: run.service.kill())
 
 
 @fault("kill -9 the master", "workers without a master end and make room", short=True)
@@ -43,8 +48,8 @@ def _kill_the_master(run: Run) -> None:
 
 
 def _only_the_master(run: Run) -> None:
-    run.service.send(signal.SIGKILL, run.service.master.pid)
-    run.service.wait_gone()
+    run.service.send_signal(signal.SIGKILL)
+    run.service.wait_until_gone()
 
 
 def _workers(run: Run) -> list[int]:
@@ -56,15 +61,15 @@ def _die_at(instant: str, whom: str) -> Inflict:
         run.start()
         with run.load():
             run.pause()
-            wait_until(lambda: len(run.service.owners()) == 2, "each worker's journal")
-            target = f"-{run.service.group}" if whom == "everyone" else "0"
-            order = run.service.order(f"die-{instant}", target)
+            wait_for(lambda: len(run.service.journal_owners()) == 2, "each worker's journal")
+            target = f"-{run.service.pid}" if whom == "everyone" else "0"
+            order = give_order(run.service, f"die-{instant}", target)
             if INSTANTS[instant].retires:  # then there has to be a journal to recover
-                run.service.send(signal.SIGKILL, run.service.workers()[0])
-            wait_until(lambda: not order.exists(), f"a process to die {INSTANTS[instant].when}")
+                run.service.send_signal(signal.SIGKILL, run.service.workers()[:1])
+            wait_for(lambda: not order.exists(), f"a process to die {INSTANTS[instant].when}")
             run.injected += 1
             if whom == "everyone":
-                run.service.wait_gone()
+                run.service.wait_until_gone()
             run.service.ensure_running()
             run.wait_for_progress()
 
@@ -83,7 +88,10 @@ for _instant, _meaning in INSTANTS.items():
 
 
 def _end_by(sig: signal.Signals) -> Inflict:
-    return lambda run: _repeat(run, lambda run: run.service.stop(sig))
+    def stop(run: Run) -> None:
+        run.service.stop(sig)
+
+    return lambda run: _repeat(run, stop)
 
 
 for _sig in signal.SIGTERM, signal.SIGINT, signal.SIGQUIT:
@@ -99,8 +107,8 @@ def _reload(run: Run) -> None:
 
 def _replace_workers(run: Run) -> None:
     old = set(_workers(run))
-    run.service.send(signal.SIGHUP, run.service.master.pid)
-    wait_until(lambda: not old & set(_workers(run)), "the workers to be replaced")
+    run.service.send_signal(signal.SIGHUP)
+    wait_for(lambda: not old & set(_workers(run)), "the workers to be replaced")
 
 
 @fault("SIGSTOP and SIGCONT", "a worker that stood still goes on where it was")
@@ -110,9 +118,9 @@ def _stop_and_continue(run: Run) -> None:
 
 def _stand_still(run: Run) -> None:
     worker = run.chance.choice(_workers(run))
-    run.service.send(signal.SIGSTOP, worker)
+    run.service.send_signal(signal.SIGSTOP, [worker])
     time.sleep(15 if run.long else 2)
-    run.service.send(signal.SIGCONT, worker)
+    run.service.send_signal(signal.SIGCONT, [worker])
 
 
 @fault("gunicorn's worker timeout", "a worker that gunicorn kills for its silence loses nothing")
@@ -121,8 +129,8 @@ def _time_out(run: Run) -> None:
     with run.load():
         run.pause()
         worker = run.chance.choice(_workers(run))
-        run.service.send(signal.SIGSTOP, worker)
-        wait_until(lambda: worker not in _workers(run), "gunicorn to kill the silent worker")
+        run.service.send_signal(signal.SIGSTOP, [worker])
+        wait_for(lambda: worker not in _workers(run), "gunicorn to kill the silent worker")
         run.injected += 1
         run.service.ensure_running()
         run.wait_for_progress()
@@ -134,7 +142,7 @@ def _set_clock(run: Run) -> None:
 
 
 def _set_clock_once(run: Run) -> None:
-    run.service.order("clock", str(run.chance.uniform(-20000, 20000)))
+    give_order(run.service, "clock", str(run.chance.uniform(-20000, 20000)))
 
 
 @fault(
@@ -148,6 +156,5 @@ def _fork_once(run: Run) -> None:
     ledger = run.folder / f"child {run.injected}"
     ledger.touch()
     run.ledgers.append(ledger)
-    run.service.order("fork", str(ledger))
-    wait_until(lambda: ledger.stat().st_size, "a child's increment")
-    wait_until(lambda: len(run.service.workers()) == run.service.workers_wanted, "the child to end")
+    give_order(run.service, "fork", str(ledger))
+    wait_for(lambda: ledger.stat().st_size, "a child's increment")

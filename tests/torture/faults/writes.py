@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from tests.torture.fault import Inflict, fault
+from tests.torture.orders import give_order
 from tests.torture.run import Run
 from tests.torture.tmpfs import fill, tmpfs
 
@@ -20,7 +21,7 @@ def _while_ordered(order: str, *answers: int, **settings: str) -> Inflict:
         with run.load():
             for _ in range(3 if run.long else 1):
                 run.pause()
-                path = run.service.order(order)
+                path = give_order(run.service, order)
                 for answer in answers:
                     run.wait_for(answer)
                 run.injected += 1
@@ -28,7 +29,7 @@ def _while_ordered(order: str, *answers: int, **settings: str) -> Inflict:
                 path.unlink()
                 run.wait_for_progress()
                 run.pause()
-                run.service.kill_everything()  # so that what counts comes from the files
+                run.service.kill()  # so that what counts comes from the files
                 run.service.ensure_running()
 
     return inflict
@@ -79,7 +80,6 @@ def _fill_databases_disk(run: Run) -> None:
     disk: Path = run.folder / "disk"
     run.cleanup.enter_context(tmpfs(disk, "2m"))
     run.start(DATABASE_URL=f"sqlite:///{disk / 'numbers.db'}")
-    run.service.database = disk / "numbers.db"
     with run.load():
         run.pause()
         ballast = fill(disk)

@@ -1,4 +1,4 @@
-"""The repository's gunicorn configuration with a disk that syncs nothing while a file is there."""
+"""The repository's configuration with a disk that syncs nothing while the file `STALL` exists."""
 
 import os
 import time
@@ -6,7 +6,9 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
-globals().update(run_path(str(Path(__file__).parent.parent / "gunicorn.conf.py")))
+from tests.testbed.commands import ROOT
+
+globals().update(run_path(str(ROOT / "gunicorn.conf.py")))
 
 
 def post_worker_init(worker: Any) -> None:

@@ -9,7 +9,9 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
 
-from tests.server import FORM, Server, wait_for
+from tests.testbed.requests import FORM
+from tests.testbed.service import Service
+from tests.testbed.waiting import wait_for
 
 
 class Load:
@@ -24,11 +26,11 @@ class Load:
         unanswered: per key, the sum of those that got no reply: they may count or not.
     """
 
-    def __init__(self, server: Server, *, clients: int = 8, prefix: str = "key") -> None:
+    def __init__(self, service: Service, *, clients: int = 8, prefix: str = "key") -> None:
         self.acknowledged: Counter[str] = Counter()
         self.unanswered: Counter[str] = Counter()
         self._keys = [f"{prefix} {number}" for number in range(20)]
-        self._port = server.port
+        self._port = service.port
         self._stopping = Event()
         self._outcomes: list[tuple[Counter[str], Counter[str]]] = []
         self._threads = [Thread(target=self._client, args=[seed]) for seed in range(clients)]
