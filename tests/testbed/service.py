@@ -89,7 +89,7 @@ class Service:
 
     def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, f"the service has ended:\n{self.log()}"
+        assert self.process.poll() is None, f"the service has ended:\n{self.log()[-5000:]}"
         try:
             return self.request("GET", "/healthz", timeout_seconds=5).status == 200
         except (OSError, HTTPException):

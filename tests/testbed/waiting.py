@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+_DETAILS_CHARACTERS = 5000
+"""A service's whole log may be far too long for a message; its end says most."""
+
 
 class Timeout(AssertionError):
     """What had to happen did not happen in time."""
@@ -19,10 +22,10 @@ def wait_for(
     """Return once `condition()` is true; it is asked every 20 milliseconds.
 
     Raises:
-        Timeout: it is not true within `seconds`; `what` and `details()` say more.
+        Timeout: it is not true within `seconds`; `what` and the end of `details()` say more.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise Timeout(f"waited {seconds} s for {what}\n{details()}")
+            raise Timeout(f"waited {seconds} s for {what}\n{details()[-_DETAILS_CHARACTERS:]}")
         time.sleep(0.02)
