@@ -41,11 +41,11 @@ siege: .venv/ready ## Load-test a running service with siege and check its total
 
 .PHONY: torture
 torture: .venv/ready-dev ## Break a real service in every way we know and count (5 minutes, or MINUTES=60)
-	@$(BIN)/python -m torture
+	@$(BIN)/python -m tests.torture
 
 .PHONY: fuzz
 fuzz: .venv/ready-fuzz ## Try inputs that reach new code, with Atheris (MINUTES=10: longer; Linux)
-	@$(BIN)/python -m fuzz
+	@$(BIN)/python -m tests.fuzz
 
 .PHONY: bench bench-quick
 bench: .venv/ready ## Measure against other servers and rewrite docs/performance.md (long)

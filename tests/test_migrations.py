@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.server import Server
+from tests.testbed.service import Service
 
 ORIGINAL = """
     CREATE TABLE numbers (key TEXT, value INTEGER DEFAULT 0);
@@ -16,22 +16,22 @@ ORIGINAL = """
 """
 
 
-def adopt(folder: Path, rows: Sequence[tuple[Any, Any]]) -> Server:
+def adopt(folder: Path, rows: Sequence[tuple[Any, Any]]) -> Service:
     """Return a service on a database of the original system with these rows, migrated."""
     with closing(sqlite3.connect(folder / "numbers.db")) as database:
         database.executescript(ORIGINAL)
         database.executemany("INSERT INTO numbers VALUES (?, ?)", rows)
         database.commit()
-    server = Server(folder)
-    server.manage("migrate", "-v0")
-    return server
+    service = Service(folder)
+    service.manage("migrate", "-v0")
+    return service
 
 
 def test_totals_of_the_original_are_kept_and_go_on_counting(tmp_path: Path) -> None:
-    with adopt(tmp_path, [("abc", 41), ("it's", -2), ("🦊", 2**62)]) as server:
-        server.increment("abc")
-        server.increment("new")
-        server.wait_for_totals({"abc": 42, "it's": -2, "🦊": 2**62, "new": 1})
+    with adopt(tmp_path, [("abc", 41), ("it's", -2), ("🦊", 2**62)]) as service:
+        service.increment("abc")
+        service.increment("new")
+        service.wait_for_totals({"abc": 42, "it's": -2, "🦊": 2**62, "new": 1})
 
 
 def test_values_that_are_no_integers_become_some(tmp_path: Path) -> None:
@@ -51,11 +51,11 @@ def test_values_that_are_no_integers_become_some(tmp_path: Path) -> None:
         "bytes": 7,
         "least": -(2**63),
     }
-    with adopt(tmp_path, rows) as server:
-        assert server.totals() == totals
+    with adopt(tmp_path, rows) as service:
+        assert service.totals() == totals
         for key in totals:
-            server.increment(key, 10)
-        server.wait_for_totals({key: total + 10 for key, total in totals.items()})
+            service.increment(key, 10)
+        service.wait_for_totals({key: total + 10 for key, total in totals.items()})
 
 
 def test_rows_without_a_key_go(tmp_path: Path) -> None:
@@ -64,20 +64,20 @@ def test_rows_without_a_key_go(tmp_path: Path) -> None:
 
 def test_key_longer_than_the_limit_is_kept(tmp_path: Path) -> None:
     long = "k" * 1000
-    with adopt(tmp_path, [(long, 5)]) as server:
-        server.increment("other")
-        server.wait_for_totals({long: 5, "other": 1})
+    with adopt(tmp_path, [(long, 5)]) as service:
+        service.increment("other")
+        service.wait_for_totals({long: 5, "other": 1})
 
 
 def test_second_migrate_changes_nothing(tmp_path: Path) -> None:
-    server = adopt(tmp_path, [("abc", 41)])
-    server.manage("migrate", "-v0")
-    assert server.totals() == {"abc": 41}
+    service = adopt(tmp_path, [("abc", 41)])
+    service.manage("migrate", "-v0")
+    assert service.totals() == {"abc": 41}
 
 
 def test_fresh_database_has_the_table_and_index_of_the_original(tmp_path: Path) -> None:
-    server = Server(tmp_path)
-    with closing(sqlite3.connect(server.database)) as database:
+    service = Service(tmp_path)
+    with closing(sqlite3.connect(service.database)) as database:
         columns = database.execute("PRAGMA table_info(numbers)").fetchall()
         indexes = database.execute("PRAGMA index_list(numbers)").fetchall()
         database.execute("INSERT INTO numbers (key) VALUES ('default')")
@@ -87,4 +87,4 @@ def test_fresh_database_has_the_table_and_index_of_the_original(tmp_path: Path) 
         ("value", "INTEGER"),
     ]
     assert [(name, unique) for _, name, unique, *_ in indexes] == [("numbers_key_index", 1)]
-    assert server.totals() == {"default": 0}
+    assert service.totals() == {"default": 0}

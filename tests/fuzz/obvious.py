@@ -1,0 +1,187 @@
+"""What bytes mean, found out in slow and obvious ways, for the product to be held against."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from struct import error as StructError  # noqa: N812
+from struct import unpack
+from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
+from zlib import crc32
+
+import h11
+import msgspec
+
+from counters.parsing import MAX_VALUE, MIN_VALUE, parse_batch
+from tests.testbed.requests import FORM, JSON
+
+Pair = tuple[str, int]
+
+
+def _is_increment(key: Any, value: Any) -> bool:
+    return (
+        type(key) is str
+        and 1 <= len(key) <= 255
+        and not re.search("[\0\ud800-\udfff]", key)  # half a surrogate pair is no text
+        and type(value) is int
+        and MIN_VALUE <= value <= MAX_VALUE
+    )
+
+
+def read_form(body: bytes) -> Pair | None:
+    """Return the increment in a form, or None where there is not exactly one."""
+    fields: dict[bytes, list[bytes]] = {}
+    for pair in body.split(b"&"):
+        name, _, content = pair.replace(b"+", b" ").partition(b"=")
+        name, content = unquote_to_bytes(name), unquote_to_bytes(content)
+        fields.setdefault(name, []).append(content)
+    keys, values = fields.get(b"key", []), fields.get(b"value", [])
+    if len(keys) != 1 or len(values) != 1 or body.count(b"&") >= 100:
+        return None
+    number = re.fullmatch(rb"([+-]?)0*([0-9]{1,19})", values[0])
+    if not number:
+        return None
+    try:
+        key, value = keys[0].decode(), int(number[1] + number[2])
+    except UnicodeDecodeError:
+        return None
+    return (key, value) if _is_increment(key, value) else None
+
+
+def read_json(body: bytes) -> list[Pair] | None:
+    """Return the increments in JSON text, or None where it is not wholly made of them."""
+    try:
+        found = json.loads(
+            body.decode(),
+            object_pairs_hook=lambda pairs: ("object", pairs),
+            parse_constant=_refuse_constant,
+            parse_int=lambda digits: int(digits[:30]),  # more are out of range anyway
+        )
+    except (ValueError, RecursionError):
+        return None
+    pairs = []
+    for item in found if isinstance(found, list) else [found]:
+        if not isinstance(item, tuple):
+            return None
+        names = [name for name, _ in item[1]]
+        fields = dict(item[1])
+        if names.count("key") != 1 or names.count("value") != 1:
+            return None
+        if not _is_increment(fields["key"], fields["value"]):
+            return None
+        pairs.append((fields["key"], fields["value"]))
+    return pairs if 1 <= len(pairs) <= 10_000 else None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is Python's, not JSON's")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request, as h11 read it."""
+
+    method: str
+    plain: bool
+    """Whether it is beyond doubt a request to record what is in its body."""
+    increments: list[Pair]
+    """What it may count, wherever it goes."""
+
+
+class Unjudged(Exception):
+    """h11 refuses what the service may read: other transfer codings, many zeros in a chunk size."""
+
+
+def read_requests(stream: bytes) -> list[Request]:
+    """Return the whole requests at the beginning of what a connection sends.
+
+    Raises:
+        Unjudged: nothing can be said about it.
+    """
+    requests = []
+    try:
+        while True:
+            connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(stream) + 100)
+            connection.receive_data(_strict(stream))
+            head, body = connection.next_event(), b""
+            while isinstance(event := connection.next_event(), h11.Data):
+                body += event.data
+            if not isinstance(head, h11.Request) or not isinstance(event, h11.EndOfMessage):
+                break
+            requests.append(_request(head, body))
+            connection.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))
+            connection.send(h11.EndOfMessage())
+            connection.start_next_cycle()
+            stream, _ = connection.trailing_data
+    except h11.ProtocolError as error:  # it is no HTTP from here on, or nothing may follow
+        refusal = str(error)
+        if "Transfer-Encoding" in refusal or ("chunk header" in refusal and b"0" * 9 in stream):
+            raise Unjudged from error
+    return requests
+
+
+def _strict(stream: bytes) -> bytes:
+    """Return `stream` without what h11 minds in its first request, and the service does not.
+
+    That is empty lines before it, more spaces than one, and any other number of Hosts than one.
+    """
+    head, end, rest = stream.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    first, *fields = head.split(b"\r\n")
+    fields = [field for field in fields if not re.fullmatch(rb"(?i)host:[\t -~\x80-\xff]*", field)]
+    return b"\r\n".join([re.sub(b" +", b" ", first), b"Host: x", *fields]) + end + rest
+
+
+def _request(head: h11.Request, body: bytes) -> Request:
+    names = [name for name, _ in head.headers]
+    types = [value for name, value in head.headers if name == b"content-type"]
+    type_ = types[0].decode("latin1").partition(";")[0].strip().lower() if types else ""
+    pair = read_form(body)
+    increments = {FORM: [pair] if pair else None, JSON: read_json(body)}.get(type_)
+    return Request(
+        method=head.method.decode(),
+        plain=head.method == b"POST"
+        and head.target.partition(b"?")[0] == b"/increment"
+        and len(types) == 1
+        and not {b"content-length", b"transfer-encoding"} <= set(names)
+        and len(body) <= 1024 * 1024,
+        increments=increments or [],
+    )
+
+
+def read_journal(content: bytes, position: int) -> tuple[int, list[Pair]]:
+    """Return where the last whole record of a journal ends, and the increments from `position`."""
+    header = b"incrementer journal 1\n"
+    assert content.startswith(header)
+    at, found = max(position, len(header)), list[Pair]()
+    while len(content) >= at + 8:
+        length, checksum = unpack("<II", content[at : at + 8])
+        payload = content[at + 8 : at + 8 + length]
+        if not payload or len(payload) < length or crc32(payload) != checksum:
+            break
+        pairs = _read_payload(payload)
+        if pairs is None:
+            break
+        at, found = at + 8 + length, found + pairs
+    return at, found
+
+
+def _read_increments(entries: bytes) -> list[Pair]:
+    if not entries:
+        return []
+    value, length = unpack("<qH", entries[:10])
+    key, rest = entries[10 : 10 + length], entries[10 + length :]
+    (_,) = unpack(f"{length}s", key)
+    return [(key.decode(), value), *_read_increments(rest)]
+
+
+def _read_payload(payload: bytes) -> list[Pair] | None:
+    try:
+        if payload.startswith(b"I"):
+            return _read_increments(payload[1:])
+        if payload.startswith(b"B"):
+            return [(increment.key, increment.value) for increment in parse_batch(payload[1:])]
+        return None
+    except (StructError, UnicodeDecodeError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,42 @@
+"""The parsers of bodies, against slow and obvious ones."""
+
+from __future__ import annotations
+
+from counters.parsing import BadRequest, Increment, parse_batch, parse_form, parse_json
+from tests.fuzz.obvious import Pair, read_form, read_json
+
+SEEDS = [
+    b"key=a&value=1",
+    b"k%65y=%C3%A9+&value=%2B1&other",
+    b'{"key": "a", "value": 1}',
+    b'{"key": "\\u00e9", "value": -9223372036854775808, "other": [{"a": null}, 1e5, true]}',
+    b'{"key": "a", "value": 1, "key": "b", "value": 2}',
+    b'[{"key": "a", "value": 1}, {"value": 2, "key": "\xc3\xa9"}]',
+]
+
+
+def parsed_form(body: bytes) -> Pair | None:
+    """Return what `parse_form` makes of `body`, None where it refuses it."""
+    try:
+        increment = parse_form(body)
+    except BadRequest:
+        return None
+    return increment.key, increment.value
+
+
+def parsed_json(body: bytes) -> list[Pair] | None:
+    """Return what `parse_json` makes of `body`, None where it refuses it."""
+    try:
+        found = parse_json(body)
+    except BadRequest:
+        return None
+    if isinstance(found, Increment):
+        return [(found.key, found.value)]
+    assert parse_batch(body) == found, "it is not read back from the journal as it was accepted"
+    return [(increment.key, increment.value) for increment in found]
+
+
+def check(data: bytes) -> None:
+    """Read `data` as a body of either kind."""
+    assert parsed_form(data) == read_form(data)
+    assert parsed_json(data) == read_json(data)

@@ -1,0 +1,132 @@
+"""Replies that a client does not read fill no memory, and hold no connection for ever."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from select import select
+
+import psutil
+import pytest
+
+from tests.testbed.commands import IMPATIENT
+from tests.testbed.processes import largest_memory_bytes
+from tests.testbed.requests import LANE, connect, increment
+from tests.testbed.service import Service, StartService
+from tests.testbed.waiting import wait_for
+
+MIB = 1024 * 1024
+LONG_PATH = b"/" + b"x" * 30_000  # it comes back in the reply
+MANY_REQUESTS = pytest.mark.parametrize(
+    ("request_", "times"),
+    [
+        (increment(LANE, "lane"), 150_000),
+        (b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % LONG_PATH, 1_000),
+    ],
+    ids=["lane", "ordinary"],
+)
+
+
+def send_until_it_takes_no_more(connection: socket.socket, data: bytes) -> int:
+    """Send as much as the service takes while its replies are not read; return how much."""
+    connection.setblocking(False)
+    sent = 0
+    while sent < len(data) and select([], [connection], [], 1)[1]:
+        sent += connection.send(data[sent : sent + MIB])
+    return sent
+
+
+@MANY_REQUESTS
+def test_a_client_that_reads_no_replies_is_read_no_further_and_cut_off(
+    impatient: Service, request_: bytes, times: int
+) -> None:
+    before = peak = largest_memory_bytes(impatient.workers())
+    data = request_ * times
+    sent = 0
+    with closing(connect(impatient.port)) as connection:
+        connection.setblocking(False)
+
+        def is_cut_off() -> bool:
+            nonlocal peak, sent
+            peak = max(peak, largest_memory_bytes(impatient.workers()))
+            with suppress(BlockingIOError):
+                try:
+                    sent += connection.send(data[sent : sent + MIB])
+                except ConnectionError:
+                    return True
+            return False
+
+        wait_for(is_cut_off, "the connection to be cut off")
+    assert sent < len(data)
+    assert peak < before + 32 * MIB
+    impatient.increment("others")
+
+
+@MANY_REQUESTS
+def test_a_client_that_reads_its_replies_late_gets_them_all(
+    impatient: Service, request_: bytes, times: int
+) -> None:
+    data = request_ * times + increment(LANE, "last", close=True)
+    with closing(connect(impatient.port)) as connection:
+        sent = send_until_it_takes_no_more(connection, data)
+        assert sent < len(data)
+        received, is_open = bytearray(), True
+        while is_open:
+            to_send = [connection] if sent < len(data) else []
+            readable, writable, _ = select([connection], to_send, [], 30)
+            assert readable or writable, "the service has stopped in the middle"
+            if writable:
+                sent += connection.send(data[sent : sent + MIB])
+            if readable:
+                more = connection.recv(MIB)
+                is_open = bool(more)
+                received += more
+        assert received.count(b"HTTP/1.1 ") == times + 1
+        assert received.endswith(b'{"ok":true}\n')
+
+
+def test_a_client_that_leaves_its_last_replies_unread_is_cut_off(
+    start_service: StartService,
+) -> None:
+    service = start_service(command=(*IMPATIENT, "--keep-alive", "2"), WEB_CONCURRENCY="1")
+    request = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % LONG_PATH
+    with ExitStack() as stack:
+
+        def ask(times: int) -> socket.socket:
+            connection = stack.enter_context(closing(socket.socket()))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.connect(("127.0.0.1", service.port))
+            connection.sendall(request * times)
+            return connection
+
+        reply = len(service.request("GET", LONG_PATH.decode()).body)
+        idle = psutil.Process(service.workers()[0]).num_fds()
+        first = ask(150)  # more than the kernel holds, so that the rest waits in the worker
+        held = 0
+
+        def is_full() -> bool:
+            nonlocal held
+            before, held = held, in_the_kernel(service, first)
+            return 0 < before == held
+
+        wait_for(is_full, "the kernel's buffers to be full")
+        for more in (1, 2):  # a little more than the kernel holds: not enough for a pause
+            ask(held // reply + more)
+        wait_for(
+            lambda: psutil.Process(service.workers()[0]).num_fds() <= idle, "all to be cut off"
+        )
+
+
+def in_the_kernel(service: Service, connection: socket.socket) -> int:
+    """How many bytes of the service's are on their way to where `connection` reads them."""
+    client, total = connection.getsockname()[1], 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        ends = [int(end.partition(":")[2], 16) for end in (local, remote)]
+        to_send, to_read = (int(length, 16) for length in queues.split(":"))
+        if ends == [service.port, client]:
+            total += to_send
+        elif ends == [client, service.port]:
+            total += to_read
+    return total

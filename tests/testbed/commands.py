@@ -1,0 +1,61 @@
+"""The commands that run the service, in each of the ways in which it may be run, and others.
+
+`{port}` in a command stands for the port.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""The repository, where the commands are run."""
+
+GUNICORN = (sys.executable, "-m", "gunicorn")
+PRELOAD = (*GUNICORN, "--preload")
+PLAIN_ASGI = (*GUNICORN, "--worker-class", "tests.testbed.configs.plain_worker.PlainWorker")
+"""Django's own ASGI handler answers everything."""
+WSGI = (*GUNICORN, "--worker-class", "gthread", "incrementer_site.wsgi:application")
+THREADED_WSGI = (
+    *(*GUNICORN, "--config", "python:tests.testbed.configs.gthread"),
+    *("--bind", "127.0.0.1:{port}", "incrementer_site.wsgi:application"),
+)
+"""Nothing of the repository's own configuration of gunicorn is used."""
+
+IMPATIENT_OPTIONS = ("--config", "tests/testbed/configs/impatient.py")
+IMPATIENT = (*GUNICORN, *IMPATIENT_OPTIONS)
+IMPATIENT_SECONDS = 3
+"""What an impatient worker gives a request to arrive, and a flush to end."""
+IMPATIENT_CONNECTIONS = 1200
+"""The connections that an impatient worker serves at once."""
+STALLED = (*GUNICORN, "--config", "tests/testbed/configs/stalled.py")
+
+MANAGE = (sys.executable, "manage.py")
+RUNSERVER = (*MANAGE, "runserver", "--noreload", "{port}")
+
+
+@contextmanager
+def running(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a command beside the block; if it has not ended by then, it is killed.
+
+    Its stdin and stdout are pipes, and what it writes to stderr is in stdout.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -1,0 +1,4 @@
+"""The service, broken on purpose: real processes, sockets, files and faults; and then the account.
+
+`tests/torture/faults/` has the faults; `docs/durability.md` says what each proves.
+"""
