@@ -25,28 +25,38 @@ class Pending:
     def beyond(self, position: int) -> Contents:
         """Return what stands after `position` and up to `end`, whoever moved the position there.
 
-        What is in memory comes from memory: it is worth more than a file that may be damaged. The
-        file is asked only for the part between `position` and `start`:
-
-        1. The position is where this process left it (`start`): the deltas are the answer.
-        2. Somebody has flushed some of it (`flushnumbers`): the deltas, less what the file has from
-           `start` to the position. Others stop at the first damaged byte, so it is readable.
-        3. The database went back (an older copy took its place): the deltas, and what the file has
-           from the position to `start`.
+        1. The position is where this process left it (`start`): that is in memory.
+        2. The database went back, because an older copy took its place: that is in memory, and
+           what is lacking stands in the file.
+        3. Somebody else has flushed or reset some of it: that is the rest of the file.
+        4. So it is, but the rest of the file is damaged. What is in memory is worth more then: it
+           is that, less what the file has before the position.
         """
-        contents = Contents(end=self.end)
         if position >= self.end:
-            return contents
+            return Contents(end=self.end)
         if position == self.start:
-            contents.deltas = self.deltas
+            return Contents(end=self.end, deltas=self.deltas)
+        if position < self.start:
+            contents = self._read(position, self.start)
+            self._add_memory(contents, sign=1)
             return contents
-        contents.deltas = self.deltas.copy()
-        begin, end = sorted((position, self.start))
-        with self.journal.open() as file:
-            part = read_records(file, self.journal.header, begin, end, past_damage=True)
-        sign = 1 if position < self.start else -1
-        for key, value in part.deltas.items():
-            contents.deltas[key] += sign * value
-        if sign == 1:
-            contents.damaged = part.damaged
+        contents = self._read(position, self.end)
+        if contents.damaged:
+            contents = self._read(self.start, position)
+            self._add_memory(contents, sign=-1)
         return contents
+
+    def _read(self, begin: int, end: int) -> Contents:
+        with self.journal.open() as file:
+            return read_records(file, self.journal.header, begin, end, past_damage=True)
+
+    def _add_memory(self, contents: Contents, sign: int) -> None:
+        """Have `contents` hold what is in memory, plus or minus what it holds."""
+        read, contents.deltas = contents.deltas, self.deltas.copy()
+        for key, value in read.items():
+            contents.deltas[key] += sign * value
+            if not contents.deltas[key]:
+                del contents.deltas[key]
+        contents.end = self.end
+        if sign < 0:
+            contents.damaged = []  # before the position, nothing is asked of the file

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
+from shutil import copy
 from struct import pack
-from zlib import crc32
+from uuid import uuid4
 
 import pytest
 
-from counters.journal import HEADER, MAGIC, record_of_batch, record_of_increments
-from tests.testbed.service import Service
+from counters.increments import Increment
+from counters.records import Header, batch_section, increments_section, record
+from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
 
+FORMAT_1 = Path(__file__).parent / "fixtures" / "format1"
+HEADER = Header()
 
-def _record(payload: bytes) -> bytes:
-    return pack("<II", len(payload), crc32(payload)) + payload
+
+def section(key: str, value: int = 1) -> bytes:
+    return increments_section([Increment(key, value)])
+
+
+def written(*sections: bytes) -> bytes:
+    """Return the record of `sections`."""
+    return record(HEADER.mark, sections)
 
 
 GOOD = b"".join(
     [
-        HEADER,
-        record_of_increments([("a", 3)]),
-        record_of_batch(b'[{"key":"a","value":4}]'),
-        record_of_increments([("a", 5), ("a", -5)]),
+        HEADER.encode(),
+        written(section("a", 3)),
+        written(section("a", 6), batch_section(b'[{"key":"a","value":-2}]')),
+        written(section("a", 5), section("a", -5)),
     ]
 )
+"""A journal that adds 7 to "a"."""
+AFTER = written(section("after"))
+
+
+def leave(service: Service, content: bytes, suffix: str = ".journal") -> Path:
+    """Leave a journal of a process that is gone."""
+    path = service.journal_dir / (uuid4().hex + suffix)
+    path.write_bytes(content)
+    return path
 
 
 def recovered(service: Service) -> bool:
@@ -39,38 +60,52 @@ def stopped(tmp_path: Path) -> Service:
     return service
 
 
-@pytest.mark.parametrize(
-    "tail",
-    [
-        record_of_increments([("b", 1)])[:-1],
-        record_of_increments([("b", 1)])[:5],
-        record_of_increments([("b", 1)])[:-1] + b"?",
-        b"\0" * 4096,
-        b"\xff" * 100,
-        _record(b"Ishort"),
-        _record(b"I" + pack("<qH", 1, 1) + b"\xff"),
-        _record(b"Bnonsense"),
-        _record(b"Xkind"),
-        record_of_increments([("a", 1), ("b", 1)])[:-1],
-        _record(record_of_increments([("a", 1), ("b", 1)])[8:-1]),
-    ],
-    ids=[
-        *("torn", "torn head", "flipped", "zeros", "ones", "short", "no UTF-8", "no JSON", "kind"),
-        *("torn group", "short group"),
-    ],
-)
-def test_bad_tail_is_set_aside_and_the_rest_counts(stopped: Service, tail: bytes) -> None:
-    (stopped.journal_dir / "0.journal").write_bytes(GOOD + tail)
+DAMAGE = {
+    "torn": written(section("b"))[:-1],
+    "torn head": written(section("b"))[:5],
+    "flipped": written(section("b"))[:-1] + b"?",
+    "zeros": b"\0" * 4096,
+    "ones": b"\xff" * 100,
+    "no content": written(b"I"),
+    "no UTF-8": written(b"I" + pack("<I", 15) + pack("<IqH", 1, 1, 1) + b"\xff"),
+    "no JSON": written(batch_section(b"nonsense")),
+    "long torn batch": written(batch_section(b"[" * 3_000_000))[:-1],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("behind", [b"", AFTER], ids=["at the end", "in the middle"])
+def test_damage_costs_only_itself_and_is_kept(
+    stopped: Service, damage: bytes, behind: bytes
+) -> None:
+    journal = leave(stopped, GOOD + damage + behind)
     with stopped as service:
         wait_for(lambda: recovered(service), "the recovery", service.log)
-        assert service.totals() == {"a": 7}
-        assert (service.journal_dir / "0.corrupt").read_bytes() == tail
-        assert f"The last {len(tail)} bytes" in service.log()
+        assert service.totals() == {"a": 7} | ({"after": 1} if behind else {})
+        (kept,) = service.journal_dir.glob("*.corrupt")
+        assert kept.name == f"{journal.stem}.{len(GOOD)}-{len(GOOD + damage)}.corrupt"
+        assert kept.read_bytes() == damage
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert service.log().count(f"{len(damage)} bytes of {journal}") == 1
 
 
-@pytest.mark.parametrize("content", [b"", HEADER[:7], HEADER])
+def test_each_damaged_range_is_kept_under_a_name_of_its_own(stopped: Service) -> None:
+    content = GOOD + DAMAGE["ones"] + AFTER + DAMAGE["torn"] + AFTER
+    leave(stopped, content)
+    with stopped as service:
+        wait_for(lambda: recovered(service), "the recovery", service.log)
+        assert service.totals() == {"a": 7, "after": 2}
+        kept = [path.read_bytes() for path in service.journal_dir.glob("*.corrupt")]
+        assert Counter(kept) == Counter([DAMAGE["ones"], DAMAGE["torn"]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", HEADER.encode()[:7], HEADER.encode()],
+    ids=lambda content: f"{len(content)} bytes",
+)
 def test_journal_without_a_record_is_removed(stopped: Service, content: bytes) -> None:
-    (stopped.journal_dir / "0.journal").write_bytes(content)
+    leave(stopped, content)
     with stopped as service:
         wait_for(lambda: recovered(service), "the recovery", service.log)
         assert service.totals() == {}
@@ -78,21 +113,29 @@ def test_journal_without_a_record_is_removed(stopped: Service, content: bytes) -
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(MAGIC + b"2\n" + GOOD, "newer version"), (b"holiday photos", "is not a journal")],
+    [
+        (b"incrementer journal 3\n" + GOOD, "newer version"),
+        (GOOD + written(section("a"), b"R" + pack("<I", 2) + b"id"), "newer version"),
+        (b"holiday photos", "is not a journal"),
+    ],
+    ids=["newer header", "newer section", "no journal"],
 )
-def test_file_that_is_no_journal_is_kept(stopped: Service, content: bytes, message: str) -> None:
-    alien = stopped.journal_dir / "0.journal"
-    alien.write_bytes(content)
-    (stopped.journal_dir / "1.journal").write_bytes(GOOD)
+def test_file_that_must_not_be_read_is_kept_as_it_is(
+    stopped: Service, content: bytes, message: str
+) -> None:
+    alien = leave(stopped, content)
+    leave(stopped, GOOD)
     with stopped as service:
         service.wait_for_totals({"a": 7})
-        assert message in service.log()
-        assert alien.read_bytes() == content
+        wait_for(lambda: message in service.log(), "the complaint", service.log)
+        assert message in service.manage("flushnumbers", code=1)
+    assert [path for path in stopped.journal_dir.iterdir() if path.suffix == ".journal"] == [alien]
+    assert alien.read_bytes() == content
+    assert stopped.totals() == {"a": 7}
 
 
 def test_mended_journal_counts_without_a_restart(stopped: Service) -> None:
-    journal = stopped.journal_dir / "0.journal"
-    journal.write_bytes(b"holiday photos")
+    journal = leave(stopped, b"holiday photos")
     with stopped as service:
         wait_for(lambda: "is not a journal" in service.log(), "the complaint", service.log)
         journal.write_bytes(GOOD)
@@ -102,8 +145,8 @@ def test_mended_journal_counts_without_a_restart(stopped: Service) -> None:
 
 
 def test_journal_is_counted_once_though_two_processes_find_it(stopped: Service) -> None:
-    for number in range(50):
-        (stopped.journal_dir / f"{number}.journal").write_bytes(GOOD)
+    for _ in range(50):
+        leave(stopped, GOOD)
     stopped.environment["WEB_CONCURRENCY"] = "4"
     with stopped as service:
         service.manage("flushnumbers")
@@ -115,7 +158,7 @@ def test_journal_is_counted_once_though_two_processes_find_it(stopped: Service) 
 def test_file_named_as_no_journal_holds_up_no_other(stopped: Service, name: str) -> None:
     strange = stopped.journal_dir / f"{name}.journal"
     strange.write_bytes(GOOD)
-    (stopped.journal_dir / "z.journal").write_bytes(GOOD)
+    leave(stopped, GOOD)
     assert "1 files" in stopped.manage("flushnumbers", code=1)
     assert stopped.totals() == {"a": 7}
     assert "is named as no journal is" in stopped.manage("resetnumbers", "--noinput", code=1)
@@ -123,3 +166,73 @@ def test_file_named_as_no_journal_holds_up_no_other(stopped: Service, name: str)
         wait_for(lambda: "is named as no journal is" in service.log(), "the complaint", service.log)
         wait_for(lambda: list(service.journal_dir.iterdir()) == [strange], "recovery", service.log)
     assert strange.read_bytes() == GOOD
+
+
+def test_only_regular_files_with_a_name_and_a_header_of_ours_are_touched(stopped: Service) -> None:
+    report = stopped.journal_dir / "yearly-report.done"
+    report.write_bytes(b"figures")
+    foreign = leave(stopped, b"figures", ".done")
+    folder = stopped.journal_dir / f"{uuid4().hex}.done"
+    folder.mkdir()
+    for suffix in ".journal", ".done":
+        os.mkfifo(stopped.journal_dir / (uuid4().hex + suffix))
+    leave(stopped, GOOD)
+    ours = leave(stopped, GOOD, ".done")  # a process died while it retired this one
+    with stopped as service:
+        service.wait_for_totals({"a": 7})
+        wait_for(lambda: not ours.exists(), "the retired journal to go", service.log)
+        assert "is no regular file" in service.manage("flushnumbers", code=1)
+        assert service.stop() == 0
+    assert report.read_bytes() == foreign.read_bytes() == b"figures"
+    assert folder.is_dir()
+
+
+def test_journals_of_format_1_are_taken_over(stopped: Service) -> None:
+    for path in FORMAT_1.iterdir():
+        copy(path, stopped.journal_dir / f"{uuid4().hex}.journal")
+    with stopped as service:
+        wait_for(lambda: recovered(service), "the recovery", service.log)
+        assert service.totals() == {
+            "a": 2 * (3 + 4 + 10) + 3,
+            "é🦊": 2 * (-5 - 1),
+            "k" * 255: 2**63 - 1,
+            "🦊": -(2**63),
+            "line\nbreak": 1,
+        }
+
+
+def flip_a_byte(service: Service, key: str) -> None:
+    """Damage the record that has `key`, in a living process's journal."""
+    (path,) = service.journal_dir.glob("*.journal")
+    data = bytearray(path.read_bytes())
+    data[data.index(key.encode())] ^= 1
+    with path.open("r+b") as file:
+        file.write(data)
+
+
+def test_what_a_living_process_has_in_memory_is_worth_more_than_its_damaged_file(
+    start_service: StartService,
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    for key in "first", "damaged", "last":
+        service.increment(key)
+    flip_a_byte(service, "damaged")
+    service.manage("flushnumbers")
+    assert service.totals() == {"first": 1}  # the rest is its owner's to flush
+    service.increment("later")
+    service.manage("flushnumbers")
+    service.stop()
+    assert service.totals() == {"first": 1, "damaged": 1, "last": 1, "later": 1}
+
+
+def test_a_reset_is_exact_though_a_living_process_s_journal_is_damaged(
+    start_service: StartService,
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    for key in "first", "damaged", "last":
+        service.increment(key)
+    flip_a_byte(service, "damaged")
+    service.manage("resetnumbers", "--noinput")
+    service.increment("after")
+    service.stop()
+    assert service.totals() == {"after": 1}

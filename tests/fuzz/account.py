@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
 
-from counters.parsing import MAX_VALUE, MIN_VALUE
+from counters.increments import MAX_VALUE, MIN_VALUE
 from tests.fuzz.obvious import Request
 
 

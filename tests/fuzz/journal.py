@@ -2,64 +2,75 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
-from zlib import crc32
+from io import BytesIO
 
-from counters.journal import (
-    HEADER,
+from counters.increments import Increment
+from counters.reader import read_records
+from counters.records import (
+    Header,
     JournalUnreadable,
-    read_tail,
-    record_of_batch,
-    record_of_increments,
+    batch_section,
+    increments_section,
+    read_header,
+    record,
 )
-from tests.fuzz.obvious import read_journal
+from tests.fuzz.obvious_journal import Newer, read_journal
 
 SEPARATOR = b"\x1e"
-"""Stands in the input between payloads, which no fuzzer would find the checksums of."""
-_WHOLE = [
-    record_of_increments([("a", 1)]),
-    record_of_increments([("a", 1), ("b", -1)]),
-    record_of_batch(b'[{"key":"a","value":1}]'),
+"""Stands in the input between contents of records, which no fuzzer would find the checksums of."""
+_HEADER = Header(mark=b"the mark")
+_CONTENTS = [
+    increments_section([Increment("a", 1)]),
+    increments_section([Increment("a", 1), Increment("b", -1)]),
+    batch_section(b'[{"key":"a","value":1}]'),
 ]
+_WHOLE = [record(_HEADER.mark, [content]) for content in _CONTENTS]
 SEEDS = [
-    bytes([22, 255, 255]) + SEPARATOR.join([*(record[8:] for record in _WHOLE), b""]),
-    bytes([0, 255, 255]) + SEPARATOR + b"".join(_WHOLE),
-    bytes([39, 60, 60]) + b"".join(_WHOLE),
+    bytes([0, 100, 255, 255]) + SEPARATOR.join([*_CONTENTS, b""]),
+    bytes([1, 0, 255, 255]) + SEPARATOR + b"".join(_WHOLE),
+    bytes([1, 117, 160, 130]) + b"".join(_WHOLE),
 ]
-
-_file = Path(tempfile.mkdtemp(prefix="fuzz-")) / "0.journal"
 
 
 def check(data: bytes) -> None:
     """Read a journal that `data` describes, and `data` itself as if it were one.
 
-    It begins with a position, an end, and the place of a bit that has been flipped. Payloads follow
-    and, after the last separator, bytes that stand behind their records.
+    It begins with whether to go past damage, a position, an end, and the place of a bit that has
+    been flipped. Contents of records follow and, after the last separator, bytes that stand behind
+    the records.
     """
-    _file.write_bytes(data)
     with suppress(JournalUnreadable):
-        assert read_tail(_file, 0).increments == 0 or data.startswith(HEADER)
-    if len(data) < 3:
+        header = read_header(BytesIO(data))
+        if header is not None:
+            read_records(BytesIO(data), header, 0, len(data), past_damage=True)
+    if len(data) < 4:
         return
-    position, end, flipped = data[:3]
-    *payloads, rest = data[3:].split(SEPARATOR)
-    content = bytearray(HEADER + b"".join(map(_record, payloads)) + rest)
-    if len(HEADER) <= flipped < len(content):
-        content[flipped] ^= 1
-    end = min(len(content), max(len(HEADER), end if end < 255 else len(content)))
-    _file.write_bytes(content)
-    tail = read_tail(_file, position, end)
-    obvious_end, pairs = read_journal(bytes(content[:end]), position)
+    past_damage, position, end, flipped = data[0] % 2 == 1, *data[1:4]
+    *contents, rest = data[4:].split(SEPARATOR)
+    file = bytearray(_HEADER.encode())
+    for content in contents:
+        file += record(_HEADER.mark, [content])
+    file += rest
+    if flipped < len(file):
+        file[flipped] ^= 1
+    end = min(len(file), max(_HEADER.size, end if end < 255 else len(file)))
+    try:
+        expected = read_journal(bytes(file[:end]), _HEADER, position, past_damage)
+    except Newer:
+        expected = None
+    try:
+        header = read_header(BytesIO(file))
+        assert header == _HEADER
+        found = read_records(BytesIO(file), header, position, end, past_damage=past_damage)
+    except JournalUnreadable:
+        assert expected is None
+        return
+    assert expected is not None
     deltas: Counter[str] = Counter()
-    for key, value in pairs:
+    for key, value in expected.pairs:
         deltas[key] += value
-    assert (tail.end, tail.increments) == (obvious_end, len(pairs))
-    assert tail.rest == max(0, end - tail.end)
-    assert dict(tail.deltas) == dict(deltas)
-
-
-def _record(payload: bytes) -> bytes:
-    return len(payload).to_bytes(4, "little") + crc32(payload).to_bytes(4, "little") + payload
+    assert dict(found.deltas) == dict(deltas)
+    assert (found.end, found.increments) == (expected.end, len(expected.pairs))
+    assert found.damaged == expected.damaged

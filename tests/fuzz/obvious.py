@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from struct import error as StructError  # noqa: N812
-from struct import unpack
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
-from zlib import crc32
 
 import h11
-import msgspec
 
-from counters.parsing import MAX_VALUE, MIN_VALUE, parse_batch
+from counters.increments import MAX_VALUE, MIN_VALUE
 from tests.testbed.requests import FORM, JSON
 
 Pair = tuple[str, int]
@@ -148,40 +144,3 @@ def _request(head: h11.Request, body: bytes) -> Request:
         and len(body) <= 1024 * 1024,
         increments=increments or [],
     )
-
-
-def read_journal(content: bytes, position: int) -> tuple[int, list[Pair]]:
-    """Return where the last whole record of a journal ends, and the increments from `position`."""
-    header = b"incrementer journal 1\n"
-    assert content.startswith(header)
-    at, found = max(position, len(header)), list[Pair]()
-    while len(content) >= at + 8:
-        length, checksum = unpack("<II", content[at : at + 8])
-        payload = content[at + 8 : at + 8 + length]
-        if not payload or len(payload) < length or crc32(payload) != checksum:
-            break
-        pairs = _read_payload(payload)
-        if pairs is None:
-            break
-        at, found = at + 8 + length, found + pairs
-    return at, found
-
-
-def _read_increments(entries: bytes) -> list[Pair]:
-    if not entries:
-        return []
-    value, length = unpack("<qH", entries[:10])
-    key, rest = entries[10 : 10 + length], entries[10 + length :]
-    (_,) = unpack(f"{length}s", key)
-    return [(key.decode(), value), *_read_increments(rest)]
-
-
-def _read_payload(payload: bytes) -> list[Pair] | None:
-    try:
-        if payload.startswith(b"I"):
-            return _read_increments(payload[1:])
-        if payload.startswith(b"B"):
-            return [(increment.key, increment.value) for increment in parse_batch(payload[1:])]
-        return None
-    except (StructError, UnicodeDecodeError, msgspec.DecodeError):
-        return None

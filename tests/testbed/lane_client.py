@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from uvicorn.config import Config
@@ -24,21 +25,19 @@ class LaneClient(asyncio.Transport):
     Attributes:
         written: all bytes that the service has sent.
         has_ended: whether the service sends no more.
-        is_reading: whether the service reads on.
+        reads_on: whether the service reads on.
     """
 
     def __init__(self, lane: Lane, application: Application) -> None:
         super().__init__()
         self.written = b""
         self.has_ended = False
-        self.is_reading = True
+        self.reads_on = True
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
-        config = Config(
-            application, ws="none", proxy_headers=False, log_config=None, access_log=False
+        self._protocol = IncrementProtocol(
+            lane, _config(application), ServerState(), {}, self._loop
         )
-        config.load()
-        self._protocol = IncrementProtocol(lane, config, ServerState(), {}, self._loop)
         self._protocol.connection_made(self)
 
     async def send(self, *pieces: bytes) -> bytes:
@@ -47,10 +46,14 @@ class LaneClient(asyncio.Transport):
         for piece in filter(None, pieces):
             if self._is_closing:
                 break
-            assert self.is_reading, "it stopped reading, and has nothing to do"
+            assert self.reads_on, "it stopped reading, and has nothing to do"
             self._protocol.data_received(piece)
             await self._settle()
         return self.written[before:]
+
+    def deliver(self, piece: bytes) -> None:
+        """Have the service read `piece`, and let it do nothing more."""
+        self._protocol.data_received(piece)
 
     async def leave(self) -> None:
         """Close the connection."""
@@ -89,7 +92,14 @@ class LaneClient(asyncio.Transport):
         return self._is_closing
 
     def pause_reading(self) -> None:
-        self.is_reading = False
+        self.reads_on = False
 
     def resume_reading(self) -> None:
-        self.is_reading = True
+        self.reads_on = True
+
+
+@cache
+def _config(application: Application) -> Config:
+    config = Config(application, ws="none", proxy_headers=False, log_config=None, access_log=False)
+    config.load()
+    return config

@@ -19,10 +19,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from counters import flush, journal, totals
+from counters import journal, recovery, totals
 from counters.buffer import Buffer
+from counters.increments import Increment
 from counters.journal import Journal
-from counters.service import service, stop_service
+from counters.recorder import recorder, stop_recorder
 
 _orders = Path(os.environ["TORTURE_ORDERS"])
 
@@ -34,10 +35,10 @@ def let_in() -> None:
     _strike(Buffer, "take", after="swap")
     _strike(totals, "move_position", after="transaction")
     _strike(Buffer, "flushed", before="commit")
-    _strike(flush, "mark_done", before="flushed", after="renamed")
+    _strike(recovery, "mark_done", before="flushed", after="renamed")
     _strike(totals, "forget_position", after="forgotten")
     _strike(totals, "delete_totals", before="skipped", after="deleted")
-    _strike(flush, "reset", after="reset")
+    _strike(recovery, "reset", after="reset")
     vars(journal)["os"] = _FailingOs()
     time.time = _shifted(time.time)
 
@@ -87,10 +88,10 @@ def _forking(append: Callable[..., None]) -> Callable[..., None]:
 def _increment_in_child(ledger: Path) -> None:
     """Record an increment of the child's own, write it down as the clients do, and end."""
     began = time.monotonic()
-    service().buffer.add("of a child", 1)
+    recorder().record([Increment("of a child", 1)])
     ledger.write_text(json.dumps([began, time.monotonic(), 200, [("of a child", 1)]]) + "\n")
-    service().flusher.flush()
-    stop_service()
+    recorder().flush()
+    stop_recorder()
 
 
 def _shifted(clock: Callable[[], float]) -> Callable[[], float]:

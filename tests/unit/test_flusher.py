@@ -29,9 +29,9 @@ def test_a_flush_is_tried_again_however_often_it_has_failed(
     monkeypatch.setattr(flusher, "Event", Event)
     monkeypatch.setattr(flusher, "recover_journals", fail)
     buffer = Buffer(tmp_path, max_pending_keys=1, max_journal_bytes=1)
-    failing = flusher.Flusher(buffer, tmp_path, interval=5)
+    failing = flusher.Flusher(buffer, tmp_path, interval_seconds=5)
     failing.start()
     failing.stop()  # tries a last time
-    assert failing.failures == tries + 1
+    assert failing.state().failures == tries + 1
     assert pauses[:6] == [0, 2, 4, 8, 16, 30]
     assert set(pauses[6:]) == {30}

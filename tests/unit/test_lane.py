@@ -96,8 +96,8 @@ def test_increments_of_one_turn_are_answered_in_order_however_many() -> None:
 def test_a_client_that_sends_ahead_is_read_no_further_until_it_is_answered() -> None:
     async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
         client = connect()
-        client._protocol.data_received(increment("a") * 6)
-        assert not client.is_reading
+        client.deliver(increment("a") * 6)
+        assert not client.reads_on
         await client.send()
         await client.leave()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from counters.parsing import MAX_VALUE, MIN_VALUE
+from counters.increments import MAX_VALUE, MIN_VALUE
 from tests.fuzz.obvious import read_form, read_json
 from tests.fuzz.parsers import parsed_form, parsed_json
 

@@ -157,7 +157,9 @@ def test_a_wrong_content_behind_a_right_checksum_is_damage(content: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"incre", b"incrementer journal 1", HEADER.encode()[:60], HEADER.encode()[:99]]
+    "data",
+    [b"", b"incre", b"incrementer journal 1", HEADER.encode()[:60], HEADER.encode()[:99]],
+    ids=lambda data: f"{len(data)} bytes",
 )
 def test_a_header_that_was_not_finished_holds_nothing(data: bytes) -> None:
     assert read(data).increments == 0

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from counters import totals
-from counters.flush import recover_journals
-from counters.journal import HEADER
+from counters.records import Header
+from counters.recovery import recover_journals
 
 
 @pytest.mark.django_db
 def test_rename_left_by_another_process_is_on_disk_before_the_position_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "0123.done").write_bytes(HEADER)
+    name = "0123456789abcdef" * 2
+    (tmp_path / f"{name}.done").write_bytes(Header().encode())
     steps = []
     fsync, forget = os.fsync, totals.forget_position
 
@@ -31,5 +32,5 @@ def test_rename_left_by_another_process_is_on_disk_before_the_position_goes(
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(totals, "forget_position", noted_forget)
     recover_journals(tmp_path, set())
-    assert steps == [f"sync {tmp_path}", "forget 0123"]
+    assert steps == [f"sync {tmp_path}", f"forget {name}"]
     assert not list(tmp_path.iterdir())

@@ -3,15 +3,21 @@
 from runpy import run_path
 from typing import Any
 
+from incrementer_site.lane.limits import Limits
+from incrementer_site.lane.worker import IncrementWorker
 from tests.testbed.commands import IMPATIENT_CONNECTIONS, IMPATIENT_SECONDS, ROOT
 
 globals().update(run_path(str(ROOT / "gunicorn.conf.py")))
 
 
-def post_worker_init(worker: Any) -> None:
-    from counters import health
-    from incrementer_site import lane
+class ImpatientWorker(IncrementWorker):
+    limits = Limits(max_connections=IMPATIENT_CONNECTIONS, request_seconds=IMPATIENT_SECONDS)
 
-    health.UNREADY_AFTER = IMPATIENT_SECONDS
-    lane.REQUEST_DEADLINE = IMPATIENT_SECONDS
-    lane.MAX_CONNECTIONS = IMPATIENT_CONNECTIONS
+
+worker_class = ImpatientWorker
+
+
+def post_worker_init(worker: Any) -> None:
+    from counters import state
+
+    state.UNREADY_AFTER_SECONDS = IMPATIENT_SECONDS

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
 
-from incrementer_site.worker import IncrementWorker
+from incrementer_site.lane.worker import IncrementWorker
 
 
 class PlainWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn_worker has no types
