@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 from benchmarks import contestants, report
+from benchmarks.contestants.programs import PACKAGES, missing
 from benchmarks.measures import throughput
+from benchmarks.paths import ROOT
 from benchmarks.promises import Effort, promises
 
-PAGE = contestants.ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "performance.md"
 
 QUICK = (
     1,
@@ -70,13 +72,13 @@ def main() -> None:
 
 def find_programs(install: bool) -> None:
     """Say which programs are absent and how to get them; without wrk there is nothing to do."""
-    packages = [contestants.INSTALL[name] for name in contestants.missing(*contestants.INSTALL)]
+    packages = [PACKAGES[name] for name in missing(*PACKAGES)]
     if packages and install:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "install", "-y", *packages], env=environment, check=True)
     elif packages:
         print(f"Absent: {', '.join(packages)}. To install: apt-get install {' '.join(packages)}")
-    if contestants.missing("wrk"):
+    if missing("wrk"):
         sys.exit("wrk makes the load: nothing can be measured without it.")
 
 

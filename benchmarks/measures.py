@@ -8,7 +8,8 @@ from statistics import median
 
 from tqdm import tqdm
 
-from benchmarks.contestants import Contestant, missing
+from benchmarks.contestants.programs import missing
+from benchmarks.contestants.server import Contestant
 from benchmarks.load import Run, Void, wrk
 
 
@@ -35,7 +36,7 @@ class Throughput:
 
     @property
     def p99(self) -> float:
-        return median(run.p99 for run in self.runs)
+        return median(run.p99_ms for run in self.runs)
 
 
 def throughput(

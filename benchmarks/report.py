@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmarks import contestants
 from benchmarks.chart import bar_chart
-from benchmarks.contestants import Contestant
+from benchmarks.contestants.programs import versions
+from benchmarks.contestants.server import Contestant
 from benchmarks.measures import Throughput
 from benchmarks.promises import Finding
 
@@ -80,7 +81,7 @@ def setting() -> list[str]:
         if line.startswith("model name"):
             cpu = line.partition(":")[2].strip()
     python = [f"{name} {version(name)}" for name in ("Django", "gunicorn", "uvicorn", "uvloop")]
-    programs = [f"Python {platform.python_version()}", *python, *contestants.versions()]
+    programs = [f"Python {platform.python_version()}", *python, *versions()]
     return [
         f"Measured on {datetime.now(UTC):%-d %B %Y}: {os.cpu_count()} CPUs ({cpu}),"
         f" {memory:.0f} GiB, {platform.system()} {platform.release()}. {', '.join(programs)}.",
