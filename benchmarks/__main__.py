@@ -94,7 +94,8 @@ def find_programs(install: bool) -> None:
     packages = [PACKAGES[name] for name in missing(*PACKAGES)]
     if packages and install:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", *packages], env=environment, check=True)
+        for command in (["update"], ["install", "-y", *packages]):
+            subprocess.run(["apt-get", *command], env=environment, check=True)
     elif packages:
         print(f"Absent: {', '.join(packages)}. To install: apt-get install {' '.join(packages)}")
     if missing("wrk"):
