@@ -47,11 +47,13 @@ torture: .venv/ready-dev ## Break a real service in every way we know and count 
 fuzz: .venv/ready-fuzz ## Try inputs that reach new code, with Atheris (MINUTES=10: longer; Linux)
 	@$(BIN)/python -m tests.fuzz
 
-.PHONY: bench bench-quick
+.PHONY: bench bench-quick compare
 bench: .venv/ready ## Measure against other servers and rewrite docs/performance.md (long)
 	@$(BIN)/python -m benchmarks
 bench-quick: .venv/ready ## The same in under two minutes, printed only
 	@$(BIN)/python -m benchmarks --quick
+compare: .venv/ready ## Measure against another checkout, in turns (OTHER=path)
+	@$(BIN)/python -m benchmarks.compare $(or $(OTHER),$(error Give the path of the other checkout: make compare OTHER=path))
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; totals and journals stay

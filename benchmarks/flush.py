@@ -12,15 +12,15 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from benchmarks.contestants import Contestant, Server, incrementer
+from benchmarks.contestants.ours import incrementer
+from benchmarks.contestants.server import Contestant, Server
 from benchmarks.load import Void
-from benchmarks.processes import memory
+from benchmarks.processes import memory_mb
 
-BATCH = 10_000
-RATE = 500
-"""Requests per second during the flush."""
-LONGEST = 120
-"""Seconds after which the flush is given up."""
+_BATCH_LENGTH = 10_000
+_REQUESTS_PER_SECOND = 500
+"""During the flush."""
+_FLUSH_TIMEOUT_SECONDS = 120
 
 _HEAD = "POST /increment HTTP/1.1\r\nHost: bench\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
 
@@ -29,11 +29,11 @@ _HEAD = "POST /increment HTTP/1.1\r\nHost: bench\r\nContent-Type: %s\r\nContent-
 class Flush:
     keys: int
     seconds: float
-    memory: float
-    """MB that the worker held before the flush, all keys pending."""
-    latencies: list[float]
-    """Milliseconds of each request during the flush, sorted. A request that was late to be sent
-    because the one before had to wait counts from when it was due."""
+    memory_mb: float
+    """What the worker held before the flush, all keys pending."""
+    latencies_ms: list[float]
+    """Of each request during the flush, sorted. A request that was late to be sent because the one
+    before had to wait counts from when it was due."""
 
     @property
     def rate(self) -> float:
@@ -41,8 +41,8 @@ class Flush:
         return self.keys / self.seconds
 
     @property
-    def p99(self) -> float:
-        return self.latencies[int(len(self.latencies) * 0.99)]
+    def p99_ms(self) -> float:
+        return self.latencies_ms[int(len(self.latencies_ms) * 0.99)]
 
 
 def measure_flush(keys: int) -> Flush:
@@ -59,22 +59,23 @@ def measure_flush(keys: int) -> Flush:
     with Contestant("Incrementer", worker).running() as server:
         connection = socket.create_connection(("127.0.0.1", server.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for first in range(0, keys, BATCH):
-            batch = [{"key": f"key:{i:07d}", "value": 1} for i in range(first, first + BATCH)]
+        for first in range(0, keys, _BATCH_LENGTH):
+            numbers = range(first, first + _BATCH_LENGTH)
+            batch = [{"key": f"key:{i:07d}", "value": 1} for i in numbers]
             body = json.dumps(batch, separators=(",", ":")).encode()
             _post(connection, "application/json", body)
         if _health(server.port)["pending_keys"] < keys:
             raise Void("the flush began before all keys were there")
         [pid] = server.workers
-        held = memory(pid)
+        held_mb = memory_mb(pid)
         window = _FlushWindow(server)
         window.start()
         sent = _post_steadily(connection, window.over)
         window.join()
         if not window.ended:
-            raise Void(f"the flush took longer than {LONGEST} s")
+            raise Void(f"the flush took longer than {_FLUSH_TIMEOUT_SECONDS} s")
         during = [ms for due, ms in sent if window.began <= due + ms / 1000 and due <= window.ended]
-    return Flush(keys, window.ended - window.began, held, sorted(during))
+    return Flush(keys, window.ended - window.began, held_mb, sorted(during))
 
 
 def _post(connection: socket.socket, content_type: str, body: bytes) -> None:
@@ -92,7 +93,7 @@ def _post_steadily(connection: socket.socket, over: Event) -> list[tuple[float, 
         time.sleep(max(0.0, due - time.monotonic()))
         _post(connection, "application/x-www-form-urlencoded", b"key=key:0000001&value=1")
         sent.append((due, (time.monotonic() - due) * 1000))
-        due += 1 / RATE
+        due += 1 / _REQUESTS_PER_SECOND
     return sent
 
 
@@ -107,7 +108,7 @@ class _FlushWindow(Thread):
         self.over = Event()
 
     def run(self) -> None:
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + _FLUSH_TIMEOUT_SECONDS
         full = _health(self._port)["journal_bytes"]
         try:
             while _health(self._port)["journal_bytes"] >= full and time.monotonic() < deadline:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contestants import HERE
+from benchmarks.paths import HERE
 
-_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 class Void(Exception):
@@ -28,8 +28,8 @@ class Run:
 
     rate: float
     """Requests per second."""
-    p99: float
-    """Milliseconds."""
+    p99_ms: float
+    """Milliseconds that 99 % of the requests took at most."""
 
 
 def wrk(port: int, seconds: float, sends: str = "form", connections: int = 64) -> Run:
@@ -51,7 +51,7 @@ def wrk(port: int, seconds: float, sends: str = "form", connections: int = 64) -
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", output)
     if not rate or not float(rate[1]) or not p99:
         raise Void(f"wrk said: {output}")
-    return Run(float(rate[1]), float(p99[1]) * _UNITS[p99[2]])
+    return Run(float(rate[1]), float(p99[1]) * _MILLISECONDS[p99[2]])
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Siege:
 
     rate: float
     """Transactions per second."""
-    longest: float
-    """Seconds that the longest transaction took."""
+    longest_seconds: float
+    """What the longest transaction took."""
     failed: int
 
 
@@ -86,7 +86,7 @@ def siege(port: int, seconds: int, folder: Path) -> Siege:
         raise Void(f"siege said: {output}")
     return Siege(
         rate=found["transaction_rate"],
-        longest=found["longest_transaction"],
+        longest_seconds=found["longest_transaction"],
         failed=found["failed_transactions"],
     )
 

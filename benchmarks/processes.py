@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def memory(pid: int) -> float:
+def memory_mb(pid: int) -> float:
     """Return the resident memory of a process in MB (10**6 bytes)."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) * 1024 / 1e6 if found else 0.0

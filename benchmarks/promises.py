@@ -14,18 +14,14 @@ from statistics import median
 
 from tqdm import tqdm
 
-from benchmarks.contestants import (
-    HELLO,
-    INCREMENTER,
-    Contestant,
-    Server,
-    incrementer,
-    missing,
-    redis,
-)
+from benchmarks.contestants import HELLO, INCREMENTER
+from benchmarks.contestants.ours import incrementer
+from benchmarks.contestants.programs import missing
+from benchmarks.contestants.redis import redis
+from benchmarks.contestants.server import Contestant, Server
 from benchmarks.flush import measure_flush
 from benchmarks.load import Siege, Void, redis_benchmark, siege, wrk
-from benchmarks.processes import cpu_seconds, memory
+from benchmarks.processes import cpu_seconds, memory_mb
 
 
 @dataclass(frozen=True)
@@ -164,9 +160,9 @@ def _flush(effort: Effort) -> list[Finding]:
     return [
         Finding(
             f"memory of a worker with {keys} pending, MB",
-            f"{flush.memory:.0f}",
+            f"{flush.memory_mb:.0f}",
             "300",
-            flush.memory < 300,
+            flush.memory_mb < 300,
         ),
         Finding(
             f"flush of {keys} into SQLite, keys/s",
@@ -174,12 +170,12 @@ def _flush(effort: Effort) -> list[Finding]:
             "300,000",
             flush.rate >= 300_000,
         ),
-        Finding("p99 of requests during it, ms", f"{flush.p99:.1f}", "10", flush.p99 < 10),
+        Finding("p99 of requests during it, ms", f"{flush.p99_ms:.1f}", "10", flush.p99_ms < 10),
         Finding(
             "slowest request during it, ms",
-            f"{flush.latencies[-1]:.1f}",
+            f"{flush.latencies_ms[-1]:.1f}",
             "50",
-            flush.latencies[-1] < 50,
+            flush.latencies_ms[-1] < 50,
         ),
     ]
 
@@ -195,7 +191,7 @@ def _siege(effort: Effort) -> list[Finding]:
                 runs[contestant.name].append(run)
     ours, theirs = runs[INCREMENTER.name], runs[HELLO.name]
     failed = sum(run.failed for run in ours)
-    longest = max(run.longest for run in ours)
+    longest = max(run.longest_seconds for run in ours)
     ratio = median(run.rate for run in ours) / median(run.rate for run in theirs)
     rate = median(run.rate for run in ours)
     return [
@@ -213,7 +209,7 @@ def _soak(effort: Effort) -> list[Finding]:
         samples = []
         time.sleep(effort.soak_seconds / 10)
         while not load.done():
-            samples.append(max(memory(pid) for pid in server.workers))
+            samples.append(max(memory_mb(pid) for pid in server.workers))
             time.sleep(min(1.0, effort.soak_seconds / 20))
         load.result()
     tenth = max(1, len(samples) // 10)

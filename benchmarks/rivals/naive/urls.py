@@ -1,5 +1,5 @@
 from django.urls import path
 
-from benchmarks.naive.views import increment
+from benchmarks.rivals.naive.views import increment
 
 urlpatterns = [path("increment", increment)]

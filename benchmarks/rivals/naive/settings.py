@@ -7,7 +7,7 @@ import os
 
 SECRET_KEY = "only for the benchmark"
 ALLOWED_HOSTS = ["127.0.0.1"]
-ROOT_URLCONF = "benchmarks.naive.urls"
+ROOT_URLCONF = "benchmarks.rivals.naive.urls"
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

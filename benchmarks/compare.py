@@ -1,0 +1,132 @@
+"""Measure this checkout of the Incrementer against another: `make compare OTHER=path`.
+
+    git worktree add ../old main
+    make compare OTHER=../old
+
+Both run with this checkout's Python and packages, alone and in turns: the other, this, this, the
+other, and so on, so that a slow minute of the machine hits both. Each pair of neighbouring runs
+gives a ratio, more than 1 where this checkout is faster. Compared with itself (OTHER=.), the
+spread of the ratios shows how small a difference the machine lets one see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from tqdm import tqdm
+
+from benchmarks.contestants.ours import incrementer
+from benchmarks.contestants.programs import missing
+from benchmarks.contestants.server import Contestant, Server
+from benchmarks.load import Void, siege, wrk
+from benchmarks.paths import ROOT
+
+_BATCH_LENGTH = 1000
+"""Of the batches that requests.lua makes."""
+
+
+def _lane(server: Server, seconds: int) -> float:
+    return wrk(server.port, seconds).rate
+
+
+def _batches(server: Server, seconds: int) -> float:
+    return wrk(server.port, seconds, "batch").rate * _BATCH_LENGTH
+
+
+def _siege(server: Server, seconds: int) -> float:
+    run = siege(server.port, seconds, server.folder)
+    if run.failed:
+        raise Void(f"{run.failed} transactions failed")
+    return run.rate
+
+
+@dataclass(frozen=True)
+class Measure:
+    what: str
+    run: Callable[[Server, int], float]
+    """Loads a server for some seconds, and returns how much it did in each."""
+    fsync: str = "everysec"
+
+
+MEASURES = (
+    Measure("increment lane, requests/s", _lane),
+    Measure("JOURNAL_FSYNC=always, requests/s", _lane, fsync="always"),
+    Measure("batches of 1,000, increments/s", _batches),
+    Measure("siege, transactions/s", _siege),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compare")
+    parser.add_argument("other", type=Path, help="path of the other checkout")
+    parser.add_argument("--rounds", type=int, default=6, help="pairs of runs of each measure")
+    parser.add_argument("--seconds", type=int, default=5, help="of each run")
+    arguments = parser.parse_args()
+    other = arguments.other.resolve()
+    if not (other / "gunicorn.conf.py").exists():
+        sys.exit(f"{other} is no checkout of the Incrementer.")
+    if absent := missing("wrk", "siege"):
+        sys.exit(f"{' and '.join(absent)} not installed.")
+    print("\n".join(compare(other, arguments.rounds, arguments.seconds)))
+
+
+def compare(other: Path, rounds: int, seconds: int) -> list[str]:
+    """Measure the checkout in `other` and this one, `rounds` times each, for `seconds` each time.
+
+    Returns:
+        Lines of a Markdown table, and one for each pair of runs that does not count.
+    """
+    pairs: dict[Measure, list[tuple[float, float]]] = {measure: [] for measure in MEASURES}
+    void = []
+    progress = tqdm(total=rounds * len(MEASURES), unit="pair")
+    for number in range(rounds):
+        for measure in MEASURES:
+            progress.set_description(measure.what)
+            try:
+                pairs[measure].append(_pair(measure, other, seconds, other_first=number % 2 == 0))
+            except (Void, RuntimeError) as trouble:
+                void += ["", f"{measure.what}: a pair does not count: {trouble}"]
+            progress.update()
+    progress.close()
+    return [
+        "| measure | other | this | this / other | least | most |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(_line(measure.what, pairs[measure]) for measure in MEASURES),
+        *void,
+    ]
+
+
+def _pair(measure: Measure, other: Path, seconds: int, other_first: bool) -> tuple[float, float]:
+    """Return what the other checkout did in each second, and what this one did."""
+    if other_first:
+        before = _rate(measure, other, seconds)
+        return before, _rate(measure, ROOT, seconds)
+    this = _rate(measure, ROOT, seconds)
+    return _rate(measure, other, seconds), this
+
+
+def _rate(measure: Measure, checkout: Path, seconds: int) -> float:
+    start = incrementer(checkout=checkout, JOURNAL_FSYNC=measure.fsync)
+    with Contestant("Incrementer", start).running() as server:
+        measure.run(server, 1)  # warm-up
+        return measure.run(server, seconds)
+
+
+def _line(what: str, pairs: list[tuple[float, float]]) -> str:
+    if not pairs:
+        return f"| {what} | not measured | | | | |"
+    other, this = zip(*pairs, strict=True)
+    ratios = [mine / theirs for theirs, mine in pairs]
+    return (
+        f"| {what} | {median(other):,.0f} | {median(this):,.0f} | {median(ratios):.3f}"
+        f" | {min(ratios):.3f} | {max(ratios):.3f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
