@@ -53,6 +53,14 @@ bench: .venv/ready ## Measure against other servers and rewrite docs/performance
 bench-quick: .venv/ready ## The same in under two minutes, printed only
 	@$(BIN)/python -m benchmarks --quick
 
+# Pins stay as they are until a line of requirements*.in asks for another version, or FLAGS does.
+.PHONY: requirements
+requirements: .venv/ready-dev ## Compile requirements*.txt (newer versions: FLAGS=--upgrade)
+	@for name in requirements requirements-dev requirements-fuzz; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
+			--custom-compile-command 'make requirements' $(FLAGS) -o $$name.txt $$name.in || exit; \
+	done
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; totals and journals stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
