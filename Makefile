@@ -53,6 +53,10 @@ bench: .venv/ready ## Measure against other servers and rewrite docs/performance
 bench-quick: .venv/ready ## The same in under two minutes, printed only
 	@$(BIN)/python -m benchmarks --quick
 
+.PHONY: wheel
+wheel: .venv/bin/python ## Build the app, for other Django projects, into dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+
 # Pins stay as they are until a line of requirements*.in asks for another version, or FLAGS does.
 .PHONY: requirements
 requirements: .venv/ready-dev ## Compile requirements*.txt (newer versions: FLAGS=--upgrade)
@@ -62,8 +66,8 @@ requirements: .venv/ready-dev ## Compile requirements*.txt (newer versions: FLAG
 	done
 
 .PHONY: clean
-clean: ## Remove the virtual environment and caches; totals and journals stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
+clean: ## Remove the virtual environment, the wheel and caches; totals and journals stay
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
