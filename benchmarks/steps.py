@@ -50,28 +50,29 @@ def _report(step: str, function: Callable[[], object], requests: int = 1) -> Non
 
 
 async def _measure() -> None:
-    from counters import views
     from counters.config import config
-    from counters.journal import Journal, record_of_increments
-    from counters.parsing import parse_form
-    from incrementer_site.turn import LaneRequest
+    from counters.increments import Increment
+    from counters.journal import Journal
+    from counters.recorder import recorder
+    from counters.records import increments_section
+    from counters.web.bodies import parse_form
 
-    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
-    request = LaneRequest(headers, "application/x-www-form-urlencoded", len(_BODY), closes=False)
-    request.body = _BODY
-    one = [("k123", 1)]
-    make_one, make_many = (partial(record_of_increments, one * n) for n in (1, TURN))
-    journal = Journal(config().journal_dir, limit=2**40)
+    one = [Increment("k123", 1)]
+    make_one, make_many = (partial(increments_section, one * n) for n in (1, TURN))
+    journal = Journal(config().journal_dir, max_unflushed_bytes=2**40)
     steps: dict[str, Callable[[], object]] = {
         "parse the form": partial(parse_form, _BODY),
-        "make the journal's record of it, with a CRC-32": make_one,
-        "append that to the journal, `write(2)`": partial(journal.append, make_one()),
+        "make the journal's section of it": make_one,
+        "append that to the journal, with a CRC-32, `write(2)`": partial(
+            journal.append, [make_one()]
+        ),
+        "record it: both of these, and the delta in memory": partial(recorder().record, one),
     }
     for step, function in steps.items():
         _report(step, function)
-    _report(f"make one record of {TURN} increments, each", make_many, TURN)
-    _report("append that, each", partial(journal.append, make_many()), TURN)
-    _report("the view, with a write of its own", partial(views.increment, request))
+    _report(f"make one section of {TURN} increments, each", make_many, TURN)
+    _report("append that, each", partial(journal.append, [make_many()]), TURN)
+    _report(f"record {TURN}, each", partial(recorder().record, one * TURN), TURN)
     _report("all of it in the lane", _turn(), TURN)
 
 
@@ -80,13 +81,15 @@ def _turn() -> Callable[[], None]:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from incrementer_site import lane
+    from incrementer_site.lane.lane import Lane
+    from incrementer_site.lane.limits import Limits
+    from incrementer_site.lane.protocol import IncrementProtocol
 
-    uvicorn = Config("incrementer_site.asgi:application")
+    uvicorn = Config("incrementer_site.asgi:application", ws="none")
     uvicorn.load()
-    connection = lane.IncrementProtocol(uvicorn, ServerState(), {})
+    lane = Lane(Limits())
+    connection = IncrementProtocol(lane, uvicorn, ServerState(), {})
     connection.connection_made(_Nowhere())
-    lane.IncrementProtocol.tick()
     request = _HEAD + b"\r\n\r\n" + _BODY
 
     def turn() -> None:
