@@ -6,13 +6,13 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from counters.increments import Batch, Increment
 from counters.journal import Journal, JournalUnwritable
 from counters.pending import Deltas, Pending
+from counters.receipt import Receipt
 from counters.sections import sections_of, split
 from counters.state import BufferState
 
@@ -23,24 +23,6 @@ _STEP_KEYS = 1000
 """Keys that are handled under the lock at a time: requests wait a tenth of a millisecond."""
 _REFUSAL_SECONDS = 10.0
 """How long a failed write counts as the journal's state, where no other write is tried."""
-
-
-@dataclass(slots=True)
-class Receipt:
-    """What became of requests that were recorded together.
-
-    Attributes:
-        refused: the places of those for which there was no room; they do not count.
-    """
-
-    journal: Journal | None
-    end: int
-    refused: frozenset[int] = frozenset()
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether the disk is known to hold all of them."""
-        return self.journal is None or self.journal.synced >= self.end
 
 
 class Buffer:

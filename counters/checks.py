@@ -39,7 +39,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 def _journal_dir(problem: str) -> Error:
     return Error(
         f"JOURNAL_DIR {str(config().journal_dir)!r} {problem}.",
-        hint="Set JOURNAL_DIR to a folder on a local disk that the service's user may write to.",
+        hint="Set JOURNAL_DIR to a folder that the service's user may write to, on a local disk.",
         id="counters.E002",
     )
 

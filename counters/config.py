@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
+from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.db import connections
@@ -46,6 +48,10 @@ class BadSetting(ImproperlyConfigured):
 class Config:
     """The settings. Each has the name that it has in `COUNTERS`, with its unit."""
 
+    is_test_run: bool
+    """Whether a test runner has set up Django's test environment. Then the journals are in a
+    temporary folder, and nothing is flushed unless `flushnumbers` is called: what tests count must
+    reach neither the real totals nor the next test."""
     database: str
     """Alias of the database in DATABASES."""
     journal_dir: Path
@@ -70,7 +76,6 @@ def table_names() -> tuple[str, str]:
     return given["TABLE"], given["POSITIONS_TABLE"]
 
 
-@cache
 def config() -> Config:
     """Return the settings of this process.
 
@@ -79,6 +84,12 @@ def config() -> Config:
     Raises:
         BadSetting: the first setting found that cannot be used.
     """
+    # Test runners make `outbox` (https://docs.djangoproject.com/en/5.2/topics/testing/tools/).
+    return _converted(is_test_run=hasattr(mail, "outbox"))
+
+
+@cache
+def _converted(is_test_run: bool) -> Config:
     given = getattr(settings, "COUNTERS", {})
     if unknown := given.keys() - DEFAULTS.keys():
         raise BadSetting(
@@ -101,9 +112,11 @@ def config() -> Config:
             "INCREMENT_TOKEN has a space, a line's end or a character outside ASCII.",
             "Set it to printable ASCII, for example the output of `openssl rand -hex 32`.",
         )
+    journal_dir = Path(_temporary_folder().name) if is_test_run else _journal_dir(values)
     return Config(
+        is_test_run=is_test_run,
         database=values["DATABASE"],
-        journal_dir=_journal_dir(values["JOURNAL_DIR"]),
+        journal_dir=journal_dir,
         journal_fsync=values["JOURNAL_FSYNC"],
         flush_interval_seconds=_seconds(values, "FLUSH_INTERVAL"),
         max_journal_bytes=_whole_number(values, "MAX_JOURNAL_BYTES", 1024**2),
@@ -113,9 +126,14 @@ def config() -> Config:
     )
 
 
-def _journal_dir(value: str | Path | None) -> Path:
-    if value:
-        return Path(value)
+@cache
+def _temporary_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="counters-tests-")  # it goes when the process ends
+
+
+def _journal_dir(values: dict[str, Any]) -> Path:
+    if given := values["JOURNAL_DIR"]:
+        return Path(given)
     base = getattr(settings, "BASE_DIR", None)
     if base is None:
         raise BadSetting("JOURNAL_DIR is not set.", "Set it to a folder on a local disk.")
@@ -143,7 +161,7 @@ def _whole_number(values: dict[str, Any], name: str, least: int) -> int:
 
 def _forget(setting: str, **kwargs: Any) -> None:
     if setting == "COUNTERS":
-        config.cache_clear()
+        _converted.cache_clear()
 
 
 setting_changed.connect(_forget)

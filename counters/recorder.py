@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Sequence
 from threading import Event, Lock
 
-from counters.buffer import Buffer, Receipt
+from counters.buffer import Buffer
 from counters.config import Config, config
 from counters.flusher import Flusher
 from counters.increments import Batch, Increment
 from counters.journal import close_in_child
+from counters.receipt import Receipt
 from counters.state import State
 from counters.syncer import Syncer
 
@@ -28,6 +29,7 @@ class Recorder:
 
     def __init__(self, settings: Config) -> None:
         self.waits_for_sync = settings.journal_fsync == "always"
+        self._flushes = not settings.is_test_run
         self._buffer = Buffer(
             settings.journal_dir,
             max_pending_keys=settings.max_pending_keys,
@@ -38,12 +40,16 @@ class Recorder:
 
     def start(self) -> None:
         self._syncer.start()
-        self._flusher.start()
+        if self._flushes:
+            self._flusher.start()
 
     def stop(self) -> None:
         """Flush a last time. What cannot be flushed stays in the journal, for anyone to recover."""
         self._syncer.stop()
-        self._flusher.stop()
+        if self._flushes:
+            self._flusher.stop()
+        else:
+            self._buffer.close()
 
     def record(self, requests: Sequence[Increment | Batch]) -> Receipt:
         """Record requests with one write to the journal. Each counts as a whole or not at all.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_resetnumbers_asks_first(start_service: StartService) -> None:
 def test_command_says_that_the_database_failed(tmp_path: Path, command: tuple[str, ...]) -> None:
     service = Service(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/never-migrated.db")
     service.journal_dir.mkdir()
-    (service.journal_dir / "0.journal").write_bytes(b"")
+    (service.journal_dir / f"{uuid4().hex}.journal").write_bytes(b"")
     said = service.manage(*command, code=1)
     assert "The database failed: no such table" in said
     assert "Traceback" not in said

@@ -103,7 +103,7 @@ def test_a_flush_that_waits_for_the_database_without_end_is_told(
         other.execute("LOCK TABLE numbers")  # or a machine that is gone, and PostgreSQL knows not
         service.increment("a")
         wait_for(lambda: readyz().status == 503, "the flush to be missed")
-        assert readyz().json()["reason"] == "the flush does not end"
+        assert readyz().json()["error"] == "the flush does not end"
         service.increment("a")
         other.rollback()
         service.wait_for_totals({"a": 2})

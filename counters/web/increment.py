@@ -32,17 +32,18 @@ _OTHER_TYPE = replies.error(
 )
 
 
-def reader_of(content_type: str, authorization: str, transfer_encoding: str) -> Read:
+def reader_of(content_type: str, authorization: str, transfer_encoding: str) -> Read | Reply:
     """Return how the body of a request is read that has these headers; absent ones are empty.
 
-    Requests with the same headers may share it: what the headers say is looked at once.
+    Where the headers are reason enough to refuse it, return the reply. Requests with the same
+    headers may share what is returned.
     """
     if transfer_encoding and transfer_encoding.strip().lower() != "chunked":
-        refusal = replies.error(501, "Transfer-Encoding is not chunked", field="Transfer-Encoding")
-        return lambda body: refusal
+        sentence = "Transfer-Encoding is not chunked"
+        return replies.error(501, sentence, field="Transfer-Encoding")
     settings = config()
     if settings.token and not _has_token(authorization, settings.token):
-        return lambda body: replies.unauthorized()
+        return replies.unauthorized()
     max_body_bytes = settings.max_body_bytes
     parse = _PARSERS.get(content_type.partition(";")[0].strip().lower())
 
@@ -80,7 +81,7 @@ def _read(request: HttpRequest) -> Increment | Batch | Reply:
         request.META.get("HTTP_TRANSFER_ENCODING", ""),
     )
     try:
-        return read(request.body)
+        return read if isinstance(read, Reply) else read(request.body)
     except RequestDataTooBig:
         return replies.body_too_large()
     except UnreadablePostError:

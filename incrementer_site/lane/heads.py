@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from counters.web.increment import PATH, Read, reader_of
+from counters.web.replies import Reply
 from incrementer_site.lane.limits import Limits
 
 Headers = list[tuple[bytes, bytes]]
@@ -53,7 +54,7 @@ def head_of(headers: Headers, body_bytes: int, closes: bool) -> Head:
         authorization=_joined(headers, b"authorization"),
         transfer_encoding=_joined(headers, b"transfer-encoding"),
     )
-    return Head(read, body_bytes, closes)
+    return Head((lambda body: read) if isinstance(read, Reply) else read, body_bytes, closes)
 
 
 def _joined(headers: Headers, wanted: bytes) -> str:

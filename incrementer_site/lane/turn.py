@@ -13,6 +13,7 @@ from typing import Protocol
 
 from counters.increments import Batch, Increment
 from counters.journal import JournalUnwritable
+from counters.receipt import Receipt
 from counters.recorder import recorder
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
@@ -55,43 +56,45 @@ class Turn:
             except Exception:  # one request's trouble is not that of the others in its turn
                 logger.exception("POST /increment failed.")
                 found.append(replies.server_failed())
-        # From here on the bodies are not needed. A sync may take long, and they much memory.
+        answers, receipt = _record(found)
         senders = [(connection, head.closes) for connection, head, _ in arrivals]
-        del arrivals
-        requests = [each for each in found if not isinstance(each, Reply)]
-        if not requests:
-            _send(senders, [each for each in found if isinstance(each, Reply)])
-            return
         running = recorder()
-        try:
-            receipt = running.record(requests)
-        except JournalUnwritable as problem:
-            _send(senders, _instead(found, replies.journal_unwritable(problem)))
-            return
-        answers = _instead(found, RECORDED)
-        if receipt.refused:
-            places = [place for place, each in enumerate(found) if not isinstance(each, Reply)]
-            for refused in receipt.refused:
-                answers[places[refused]] = replies.no_room()
         if not running.waits_for_sync:
             _send(senders, answers)
             return
-        del found, requests
 
+        # Refusals wait, too: the replies of earlier turns, which come before them, may be waiting.
+        # (From here on nothing holds the bodies. A sync may take long, and they much memory.)
         def send_after_sync() -> None:
-            if receipt.is_durable:
+            if receipt is None or receipt.is_durable:
                 _send(senders, answers)
             else:
-                failed = replies.sync_failed()
-                _send(senders, [failed if each is RECORDED else each for each in answers])
+                _send(senders, _instead(answers, RECORDED, replies.sync_failed()))
 
         loop = asyncio.get_running_loop()
         running.after_sync(lambda: loop.call_soon_threadsafe(send_after_sync))
 
 
-def _instead(found: Sequence[Increment | Batch | Reply], reply: Reply) -> list[Reply]:
-    """Return the replies to what was found, where `reply` answers every increment."""
-    return [each if isinstance(each, Reply) else reply for each in found]
+def _record(found: Sequence[Increment | Batch | Reply]) -> tuple[list[Reply], Receipt | None]:
+    """Record what was found, with one write; return the replies, and the receipt if there is one.
+
+    What is a reply already stays one.
+    """
+    places = [place for place, each in enumerate(found) if not isinstance(each, Reply)]
+    answers = [each if isinstance(each, Reply) else RECORDED for each in found]
+    if not places:
+        return answers, None
+    try:
+        receipt = recorder().record([each for each in found if not isinstance(each, Reply)])
+    except JournalUnwritable as problem:
+        return _instead(answers, RECORDED, replies.journal_unwritable(problem)), None
+    for refused in receipt.refused:
+        answers[places[refused]] = replies.no_room()
+    return answers, receipt
+
+
+def _instead(answers: Sequence[Reply], wrong: Reply, right: Reply) -> list[Reply]:
+    return [right if each is wrong else each for each in answers]
 
 
 def _send(senders: Sequence[tuple[Connection, bool]], answers: Sequence[Reply]) -> None:

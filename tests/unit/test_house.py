@@ -18,6 +18,7 @@ ORDER = [
     "reader",
     "journal",
     "journal_folder",
+    "receipt",
     "pending",
     "state",
     "buffer",
@@ -104,7 +105,7 @@ def test_frameworks_stay_in_their_rooms(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules("incrementer_site/lane"), ids=str)
 def test_the_lane_comes_in_by_the_front_door(path: Path) -> None:
-    allowed = {"increments", "journal", "recorder", "web", "config"}
+    allowed = {"increments", "journal", "receipt", "recorder", "web", "config"}
     assert rooms(path, "counters") <= allowed
     for name in imports(path):
         if name.startswith("counters.journal."):
