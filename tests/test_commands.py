@@ -9,8 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from tests.testbed.commands import MANAGE, running
+from tests.testbed.databases import locked
 from tests.testbed.load import Load
 from tests.testbed.service import NEVER, Service, StartService
+from tests.testbed.waiting import wait_for
 
 
 def test_flushnumbers_brings_in_the_living_and_the_dead(start_service: StartService) -> None:
@@ -115,3 +118,41 @@ def test_flush_and_reset_at_once_under_load_end_well(service: Service) -> None:
     service.stop()
     assert service.totals() == {"a": 7}
     assert not load.unanswered
+
+
+def test_flushnumbers_every_goes_on_until_it_is_told_to_end(start_service: StartService) -> None:
+    """A machine whose workers are gone: the command alone brings in and removes what they left."""
+    service = start_service(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
+    service.increment("dead", 1)
+    service.kill()
+    flushing = [*MANAGE, "flushnumbers", "--every", "0.1"]
+    with running(flushing, service.environment) as process:
+        service.wait_for_totals({"dead": 1})
+        wait_for(lambda: not list(service.journal_dir.iterdir()), "the journal to be removed")
+        service.start()
+        service.increment("living", 2)
+        service.wait_for_totals({"dead": 1, "living": 2})
+        with locked(service.database):
+            service.increment("living", 3)
+        service.wait_for_totals({"dead": 1, "living": 5})
+        process.terminate()
+        assert process.wait(30) == 0
+    service.stop()
+    assert service.totals() == {"dead": 1, "living": 5}
+
+
+def test_flushnumbers_every_flushes_once_more_when_it_is_told_to_end(
+    start_service: StartService,
+) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("first")
+    with running([*MANAGE, "flushnumbers", "--every", NEVER], service.environment) as process:
+        service.wait_for_totals({"first": 1})
+        service.increment("last")
+        process.terminate()
+        assert process.wait(30) == 0
+    assert service.totals() == {"first": 1, "last": 1}
+
+
+def test_flushnumbers_every_refuses_what_is_no_pause(service: Service) -> None:
+    assert "more than 0 seconds" in service.manage("flushnumbers", "--every", "0", code=1)

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.testbed.service import Service
 
 ORIGINAL = """
@@ -88,3 +90,68 @@ def test_fresh_database_has_the_table_and_index_of_the_original(tmp_path: Path) 
     ]
     assert [(name, unique) for _, name, unique, *_ in indexes] == [("numbers_key_index", 1)]
     assert service.totals() == {"default": 0}
+
+
+def test_adoption_goes_on_where_a_killed_migrate_left_it(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "numbers.db")) as database:
+        database.executescript(ORIGINAL)
+        database.execute("INSERT INTO numbers VALUES ('abc', 41)")
+        database.commit()
+        # What the first step does: then `migrate` was killed.
+        database.executescript(
+            "DROP INDEX numbers_key_index; ALTER TABLE numbers RENAME TO numbers_to_adopt;"
+        )
+    with Service(tmp_path) as service:
+        service.manage("migrate", "-v0")
+        service.increment("abc")
+        service.wait_for_totals({"abc": 42})
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("CREATE TABLE numbers (id INTEGER, telephone TEXT)", "just the columns key and value"),
+        ("CREATE TABLE numbers (key TEXT, value INTEGER, at TEXT)", "just the columns"),
+        ("CREATE VIEW numbers AS SELECT 'a' AS key, 1 AS value", "not a table"),
+        (
+            "CREATE TABLE numbers (key TEXT, value INTEGER);"
+            "INSERT INTO numbers VALUES ('twice', 1), ('twice', 2)",
+            "'twice' in more than one row",
+        ),
+        ("CREATE TABLE positions (x REAL, y REAL)", "'positions' already"),
+    ],
+    ids=["other table", "more columns", "view", "key twice", "positions"],
+)
+def test_a_table_that_is_no_table_of_totals_is_refused_and_left_alone(
+    tmp_path: Path, made: str, said: str
+) -> None:
+    path = tmp_path / "numbers.db"
+
+    def content() -> list[Any]:
+        with closing(sqlite3.connect(path)) as database:
+            query = "SELECT sql FROM sqlite_master WHERE name IN ('numbers', 'positions')"
+            return database.execute(query).fetchall()
+
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(made)
+    before = content()
+    told = Service(tmp_path).manage("migrate", "-v0", code=1)
+    assert said in told
+    assert "Traceback" not in told
+    assert content() == before
+
+
+def test_a_database_of_the_version_before_needs_no_adoption(tmp_path: Path) -> None:
+    """That version made `positions` by Django's own means, and adopted in place."""
+    service = Service(tmp_path)
+    with closing(sqlite3.connect(service.database)) as database:
+        database.executescript("""
+            DROP TABLE positions;
+            CREATE TABLE "positions" ("journal" varchar(32) NOT NULL PRIMARY KEY,
+                "position" bigint NOT NULL);
+            INSERT INTO numbers VALUES ('abc', 41);
+        """)
+    with service:
+        service.manage("migrate", "-v0")
+        service.increment("abc")
+        service.wait_for_totals({"abc": 42})

@@ -74,7 +74,7 @@ def _strange_files(run: Run) -> None:
     strange = {
         _leave(run, run.chance.randbytes(1000)): "is not a journal",
         _leave(run, data.replace(b"journal 2", b"journal 3")): "was written by a newer version",
-        _leave(run, data[:9] + data[59:]): "is not a journal",
+        _leave(run, bytes(_HEADER_BYTES) + data[_HEADER_BYTES:]): "is not a journal",
     }
     _leave(run, data)
     _expect(run, [1] * len(ends))
