@@ -137,22 +137,42 @@ class Buffer:
             pending_bytes = journal.end - self._start if journal else 0
             return BufferState(keys, pending_bytes, refusal, self._write_error)
 
-    @property
-    def journal_to_flush(self) -> Journal | None:
-        """The journal, where a flush would change anything."""
+    def flushed_until(self) -> tuple[Journal, int] | None:
+        """Return the journal and how much of it has been flushed; None where there is none."""
         with self._lock:
-            journal = self._journal
-            return journal if journal and journal.end > self._start else None
+            return (self._journal, self._start) if self._journal else None
 
-    def leave_journal_in_trouble(self) -> None:
-        """Leave a journal that takes no more to recovery; the next increment makes a new one.
+    def tend_journal(self) -> None:
+        """See to it that a recovery would find the journal, and that it can be appended to.
 
-        So the service accepts again, even while the database is away.
+        A file that somebody has moved or removed is put back. A journal that takes no more is left
+        to recovery, and the next increment makes a new one: so the service accepts again, even
+        while the database is away.
         """
-        with self._sync_lock, self._lock:
-            if self._journal is not None and self._journal.trouble:
-                _sync(self._journal)
-                self._let_go()
+        with self._sync_lock:
+            self._keep_in_place()
+            with self._lock:
+                if self._journal is not None and self._journal.trouble:
+                    _sync(self._journal)
+                    self._let_go()
+
+    def _keep_in_place(self) -> None:
+        journal = self._journal
+        if journal is None or journal.is_in_place:
+            return
+        was_missing = journal.missing
+        with self._lock:
+            try:
+                journal.put_back()
+            except OSError:
+                if not was_missing:
+                    logger.error("Increments get 503: of %s, %s.", journal.path, journal.missing)
+                return
+        logger.warning(
+            "%s was moved, replaced or removed while it was in use. It is back, with all that it"
+            " held.",
+            journal.path,
+        )
 
     def take(self) -> Pending:
         """Hand the deltas to a flush and begin anew; `flushed` or `give_back` has to follow.
@@ -221,6 +241,7 @@ class Buffer:
     def sync(self) -> None:
         """Force the journal to disk; a failure is logged, and `Receipt.is_durable` tells of it."""
         with self._sync_lock:
+            self._keep_in_place()
             if self._journal is not None:
                 _sync(self._journal)
 

@@ -31,8 +31,8 @@ class Dialect(Protocol):
     """What the counters need of a database.
 
     Attributes:
-        lock_position: a statement with one parameter, a journal's name. It locks the journal's
-            row, which it makes where there is none, and returns its position.
+        lock_position: a statement with two parameters, a journal's name and today's date. It locks
+            the journal's row, which it makes where there is none, and returns its position.
         lock_everything: a statement that keeps every flush out until the transaction ends; empty
             where none is needed.
     """
@@ -79,7 +79,7 @@ def _upsert(table: str, source: str) -> str:
 
 def _lock_position(table: str) -> str:
     return f"""
-        INSERT INTO {table} AS known (journal, position) VALUES (%s, 0)
+        INSERT INTO {table} AS known (journal, position, seen_on) VALUES (%s, 0, %s)
         ON CONFLICT (journal) DO UPDATE SET position = known.position RETURNING position
         """
 

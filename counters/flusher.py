@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries, while flushes fail."""
+_PRUNE_SECONDS = 3600.0
+"""From one deletion of old positions to the next."""
 
 
 class Flusher:
@@ -38,6 +40,7 @@ class Flusher:
         self._succeeded_at = time.monotonic()
         self._failures = 0
         self._error = ""
+        self._prune_at = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -72,10 +75,11 @@ class Flusher:
                 self._began = time.monotonic()
             error: Exception | None = None
             try:
-                self._buffer.leave_journal_in_trouble()
-                if journal := self._buffer.journal_to_flush:
+                self._buffer.tend_journal()
+                if journal := self._journal_to_flush():
                     self._flush_buffer(journal)
                 self._recover()
+                self._prune()
             except Exception as failure:  # whatever it is, this thread has to go on
                 error = failure
             finally:
@@ -92,6 +96,19 @@ class Flusher:
             if self._failures:  # which may be more than 1023, and 2.0**1024 is an OverflowError
                 pause_seconds = min(2.0 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
 
+    def _journal_to_flush(self) -> Journal | None:
+        """Return the journal, where a flush would change anything.
+
+        Without an increment, too: the database may have been replaced by an older copy.
+        """
+        found = self._buffer.flushed_until()
+        if found is None:
+            return None
+        journal, start = found
+        if journal.end > start or not totals.is_up_to_date(journal.name, start):
+            return journal
+        return None
+
     def _flush_buffer(self, journal: Journal) -> None:
         pending: Pending | None = None
         try:
@@ -100,11 +117,10 @@ class Flusher:
                 position = totals.lock_position(journal.name)
                 pending = self._buffer.take()
                 contents = pending.beyond(position)
-                if position < pending.end:
-                    with journal.open() as file:
-                        report_damage(file, journal.path, contents.damaged)
-                    totals.add_to_totals(contents.deltas)
-                    totals.move_position(journal.name, pending.end)
+                with journal.open() as file:
+                    report_damage(file, journal.path, contents.damaged)
+                totals.add_to_totals(contents.deltas)
+                totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:
                 self._buffer.give_back(pending)
@@ -117,6 +133,11 @@ class Flusher:
         increments = recover_journals(self._folder, self._unreadable)
         if increments:
             logger.info("Recovered %d increments of processes that are gone.", increments)
+
+    def _prune(self) -> None:
+        if time.monotonic() >= self._prune_at:
+            totals.prune_positions()
+            self._prune_at = time.monotonic() + _PRUNE_SECONDS
 
     def _note(self, error: Exception | None) -> None:
         with self._state_lock:

@@ -19,6 +19,8 @@ from counters.records import Header, record
 SUFFIX = ".journal"
 NAME_LENGTH = 32
 
+_COPY_BYTES = 1024 * 1024
+
 _open_journals: WeakSet[Journal] = WeakSet()
 
 
@@ -38,6 +40,7 @@ class Journal:
         end: how many bytes are written; the next record begins there.
         synced: how many bytes are known to be on the disk.
         trouble: why nothing more can be appended, ever; empty while that is not so.
+        missing: why the file is not at its path and could not be put back; empty while it is.
     """
 
     def __init__(self, folder: Path, max_unflushed_bytes: int) -> None:
@@ -48,7 +51,7 @@ class Journal:
         """
         self.header = Header()
         self.end = self.synced = self._flushed = 0
-        self.trouble = ""
+        self.trouble = self.missing = ""
         self._sync_failed = False
         self._max_unflushed_bytes = max_unflushed_bytes
         try:
@@ -84,8 +87,8 @@ class Journal:
     @property
     def refusal(self) -> str:
         """Why a record would be refused just now; empty where it would not."""
-        if self.trouble:
-            return self.trouble
+        if self.trouble or self.missing:
+            return self.trouble or self.missing
         if self.unflushed_bytes > self._max_unflushed_bytes:
             return "it is full of increments that no flush has taken"
         return ""
@@ -117,6 +120,43 @@ class Journal:
         except OSError:
             self.trouble = "it has failed; a new one is to take its place"
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is at its path, where a recovery would find it."""
+        return is_at(self.path, self.fd)
+
+    def put_back(self) -> None:
+        """Make the file anew at its path: somebody has moved, replaced or removed it.
+
+        It gets all that it held, and it keeps its name: so its position stays what it was. Not to
+        be called while others append or sync.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        try:
+            make_folder(self.path.parent)
+            draft = self.path.with_suffix(".draft")
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+            fd = os.open(draft, flags, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                copied = 0
+                while copied < self.end:
+                    data = os.pread(self.fd, min(_COPY_BYTES, self.end - copied), copied)
+                    copied += os.write(fd, data)
+                os.fsync(fd)
+                draft.rename(self.path)
+                sync_folder(self.path.parent)
+            except OSError:
+                os.close(fd)
+                raise
+        except OSError as error:
+            self.missing = f"its file was removed, and cannot be put back: {error.strerror}"
+            raise
+        os.close(self.fd)
+        self.fd, self.synced, self.missing = fd, self.end, ""
+
     def sync(self) -> None:
         """Force to the disk all that was written when this was called.
 
@@ -143,8 +183,12 @@ class Journal:
         self._flushed = end
 
     def open(self) -> BinaryIO:
-        """Open the file for reading, wherever it is by now."""
-        return os.fdopen(os.dup(self.fd), "rb")
+        """Open the file for reading, wherever it is by now.
+
+        Not with `dup`: the copy would share its place in the file with `fd`, and each append moves
+        that to the end.
+        """
+        return open(f"/proc/self/fd/{self.fd}", "rb")
 
     def close(self) -> None:
         """Let go of the file, and so of its lock: from now on anyone may recover it."""

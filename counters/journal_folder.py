@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from counters.journal import NAME_LENGTH, SUFFIX, is_at, sync_folder
 from counters.reader import Contents, read_records
 from counters.records import JournalUnreadable, read_header
 
-DONE_SUFFIX = ".done"
+_DONE_SUFFIX = ".done"
 
 _COPY_BYTES = 1024 * 1024
 
@@ -32,8 +32,8 @@ def journals(folder: Path) -> list[Path]:
 
 
 def done_journals(folder: Path) -> list[Path]:
-    """Return the journals in `folder` that are wholly in the totals and not removed yet."""
-    return [path for path in sorted(folder.glob(f"*{DONE_SUFFIX}")) if _is_ours(path)]
+    """Return the journals in `folder` that the version before had counted and not removed yet."""
+    return [path for path in sorted(folder.glob(f"*{_DONE_SUFFIX}")) if _is_ours(path)]
 
 
 def _is_ours(path: Path) -> bool:
@@ -158,11 +158,3 @@ def set_aside(file: BinaryIO, path: Path, begin: int, end: int) -> tuple[Path, b
     draft.rename(copy)
     sync_folder(copy.parent)
     return copy, True
-
-
-def mark_done(path: Path) -> Path:
-    """Rename a journal that is in the totals, so that nobody reads it again."""
-    done = path.with_suffix(DONE_SUFFIX)
-    with suppress(FileNotFoundError):
-        path.rename(done)
-    return done

@@ -38,10 +38,18 @@ class Number(models.Model):
 
 
 class Position(models.Model):
-    """How many bytes of a journal are already in the totals; no row means none."""
+    """How many bytes of a journal are already in the totals; no row means none.
+
+    A journal's row outlives its file: should the file come back, from a backup or on a cloned
+    disk, nothing of it counts again.
+    """
 
     journal = models.CharField(max_length=NAME_LENGTH, primary_key=True)
     position = models.BigIntegerField(default=0)
+    retired = models.BooleanField(default=False, db_default=False)
+    """Whether all of the journal is in the totals, and its file was removed."""
+    seen_on = models.DateField(null=True)
+    """The last day on which the row was written."""
 
     objects = _CountersManager()
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from counters import totals
-from counters.journal import sync_folder
-from counters.journal_folder import (
-    OpenJournal,
-    done_journals,
-    journals,
-    mark_done,
-    opened,
-    set_aside,
-)
+from counters.journal_folder import OpenJournal, done_journals, journals, opened, set_aside
 from counters.records import JournalUnreadable
 
 logger = logging.getLogger(__name__)
@@ -80,8 +72,8 @@ def recover_journals(folder: Path, unreadable: set[Path]) -> int:
             if journal.is_orphan:
                 increments += _flush(journal)
                 retire_journal(path)
-    for done in done_journals(folder):  # left by a process that died while it retired a journal
-        _remove(done)
+    for done in done_journals(folder):
+        done.unlink(missing_ok=True)
     return increments
 
 
@@ -108,14 +100,13 @@ def _flush(journal: OpenJournal, progress: Callable[[int], object] | None = None
     """Add what stands after the position to the totals, move the position, and count increments.
 
     Raises:
-        FileNotFoundError: somebody else has retired the journal.
+        FileNotFoundError: somebody else has removed the journal.
         JournalUnreadable: it is no journal, or it is of a newer version.
         django.db.Error: the database failed; totals and position are as they were.
     """
     with totals.transaction():
         position = totals.lock_position(journal.name)
-        # Only now: as long as the file has its name, nobody has forgotten its position.
-        if not journal.is_in_place:
+        if not journal.is_in_place:  # the version before retires a journal and its position at once
             raise FileNotFoundError(journal.path)
         contents = journal.read(position, progress)
         report_damage(journal.file, journal.path, contents.damaged)
@@ -143,16 +134,11 @@ def report_damage(file: BinaryIO, path: Path, damaged: Sequence[tuple[int, int]]
 def retire_journal(path: Path) -> None:
     """Remove a journal that is wholly in the totals.
 
-    The position may be forgotten only once the file can never be read as a journal again: first
-    the file gets another name, then the position goes, then the file.
+    Its position stays behind. Whoever finds the file again, because this process died in between
+    or somebody brought it back, reads from there that nothing of it is left to count.
     """
-    _remove(mark_done(path))
-
-
-def _remove(done: Path) -> None:
-    sync_folder(done.parent)  # whoever renamed it may have died before the disk knew
-    totals.forget_position(done.stem)
-    done.unlink(missing_ok=True)
+    totals.retire_position(path.stem)
+    path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +161,12 @@ def reset(folder: Path) -> Reset:
     """
     with totals.transaction():
         totals.lock_everything()
-        here = [done.stem for done in done_journals(folder)]
+        here = []
         for path in journals(folder):
-            try:
-                with opened(path) as journal:
-                    position = totals.lock_position(journal.name)
-                    if not journal.is_in_place:
-                        raise FileNotFoundError(path)
-                    totals.move_position(journal.name, _end(journal, position))
-                    here.append(journal.name)
-            except FileNotFoundError:  # flushed and removed by someone else
-                totals.forget_position(path.stem)
+            with suppress(FileNotFoundError), opened(path) as journal:
+                position = totals.lock_position(journal.name)
+                totals.move_position(journal.name, _end(journal, position))
+                here.append(journal.name)
         return Reset(totals.delete_totals(), totals.count_positions_except(here))
 
 

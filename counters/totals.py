@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 
 from django.db import connections
 from django.db import transaction as django_transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
 
 from counters.config import config
 from counters.dialects import Dialect, dialect_of
@@ -25,6 +27,12 @@ logger = logging.getLogger(__name__)
 
 _SLICE_KEYS = 1000
 """Deltas that are encoded at a time: requests wait a tenth of a millisecond."""
+KEEP_RETIRED_DAYS = 30
+"""How long the position of a journal is kept whose file was removed."""
+KEEP_UNSEEN_DAYS = 400
+"""How long that of any other journal is kept without a change. Its process notes each day that it
+lives, so it is the journal of a machine that is gone, or that has been off for a year."""
+_PRUNED_ROWS = 1000
 _NAMED_KEYS = 10
 """Keys at the limit that a flush names in the log: a million of them would fill the disk."""
 
@@ -51,23 +59,47 @@ def _dialect() -> Dialect:
 def lock_position(journal: str) -> int:
     """Return the journal's position, which nobody else can move until the transaction ends."""
     with connection().cursor() as cursor:
-        cursor.execute(_dialect().lock_position, [journal])
+        cursor.execute(_dialect().lock_position, [journal, _today().isoformat()])
         position: int = cursor.fetchone()[0]
     return position
 
 
 def move_position(journal: str, position: int) -> None:
-    Position.objects.filter(journal=journal).update(position=position)
+    Position.objects.filter(journal=journal).update(
+        position=position, retired=False, seen_on=_today()
+    )
 
 
-def forget_position(journal: str) -> None:
-    """Drop the row of a journal that no longer exists."""
-    Position.objects.filter(journal=journal).delete()
+def retire_position(journal: str) -> None:
+    """Note that a journal is wholly in the totals, and its file about to go."""
+    Position.objects.filter(journal=journal).update(retired=True, seen_on=_today())
+
+
+def is_up_to_date(journal: str, position: int) -> bool:
+    """Return whether the row of a living journal is where its process left it, and will stay."""
+    return Position.objects.filter(
+        journal=journal, position=position, retired=False, seen_on=_today()
+    ).exists()
+
+
+def prune_positions() -> int:
+    """Delete some of the rows that have been kept long enough; return how many it was."""
+    retired_before = _today() - timedelta(days=KEEP_RETIRED_DAYS)
+    unseen_before = _today() - timedelta(days=KEEP_UNSEEN_DAYS)
+    old = Position.objects.filter(
+        Q(retired=True, seen_on__lt=retired_before) | Q(seen_on__lt=unseen_before)
+    )
+    some = list(old.values_list("journal", flat=True)[:_PRUNED_ROWS])
+    return old.filter(journal__in=some).delete()[0]
 
 
 def count_positions_except(journals: Collection[str]) -> int:
-    """Return how many journals there are positions of, besides `journals`."""
-    return Position.objects.exclude(journal__in=journals).count()
+    """Return how many journals are not retired, besides `journals`."""
+    return Position.objects.filter(retired=False).exclude(journal__in=journals).count()
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def lock_everything() -> None:

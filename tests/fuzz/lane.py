@@ -112,7 +112,7 @@ async def _talk(pieces: list[bytes]) -> LaneClient:
 def _take() -> dict[str, int]:
     """Return what counts now, and begin anew."""
     buffer = _running._buffer
-    if not buffer.journal_to_flush:
+    if buffer.state().pending_bytes == 0:
         return {}
     pending = buffer.take()
     deltas = dict(pending.deltas)

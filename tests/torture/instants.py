@@ -18,9 +18,8 @@ INSTANTS = {
     "swap": Instant("after the swap of the buffer"),
     "transaction": Instant("inside the transaction, before COMMIT"),
     "commit": Instant("after COMMIT and before the buffer forgets"),
-    "flushed": Instant("after a journal's last flush and before it is renamed", retires=True),
-    "renamed": Instant("after a journal is renamed and before its position goes", retires=True),
-    "forgotten": Instant("after a position is gone and before its file is", retires=True),
+    "flushed": Instant("after a journal's last flush and before it is retired", retires=True),
+    "retired": Instant("after a journal is retired and before its file goes", retires=True),
 }
 
 

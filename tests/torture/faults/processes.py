@@ -76,7 +76,7 @@ def _die_at(instant: str, whom: str) -> Inflict:
     return inflict
 
 
-_SHORT = {("write", "one"), ("commit", "everyone"), ("renamed", "everyone")}
+_SHORT = {("write", "one"), ("commit", "everyone"), ("retired", "everyone")}
 
 for _instant, _meaning in INSTANTS.items():
     for _whom in "one", "everyone":
