@@ -13,6 +13,7 @@ from counters.increments import Batch, Increment
 from counters.journal import Journal, JournalUnwritable
 from counters.pending import Deltas, Pending
 from counters.receipt import Receipt
+from counters.records import ANY_TOTALS
 from counters.sections import sections_of, split
 from counters.state import BufferState
 
@@ -38,6 +39,7 @@ class Buffer:
         self._max_journal_bytes = max_journal_bytes
         self._lock = Lock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
+        self._totals_id = ANY_TOTALS
         self._journal: Journal | None = None
         self._deltas: Deltas = defaultdict(int)
         self._start = 0  # where in the journal the increments in _deltas begin
@@ -104,7 +106,7 @@ class Buffer:
     def _append(self, sections: Sequence[bytes]) -> Journal:
         try:
             if self._journal is None:
-                self._journal = Journal(self._folder, self._max_journal_bytes)
+                self._journal = self._new_journal()
             self._journal.append(sections)
         except JournalUnwritable as error:
             if not self._write_error:
@@ -136,6 +138,19 @@ class Buffer:
                 refusal = f"the journal cannot be written: {self._write_error}"
             pending_bytes = journal.end - self._start if journal else 0
             return BufferState(keys, pending_bytes, refusal, self._write_error)
+
+    def count_into(self, totals_id: bytes) -> None:
+        """Make journals for the totals that have this id from now on.
+
+        The first journal may have been made before the id was known: it is bound to it now.
+
+        Raises:
+            OSError: the journal cannot be written.
+        """
+        with self._sync_lock:
+            self._totals_id = totals_id
+            if self._journal is not None and self._journal.header.totals_id == ANY_TOTALS:
+                self._journal.bind(totals_id)
 
     def flushed_until(self) -> tuple[Journal, int] | None:
         """Return the journal and how much of it has been flushed; None where there is none."""
@@ -177,7 +192,8 @@ class Buffer:
     def take(self) -> Pending:
         """Hand the deltas to a flush and begin anew; `flushed` or `give_back` has to follow.
 
-        Where the journal has grown long, a new one takes its place.
+        Where the journal has grown long, or is for other totals than are counted into now, a new
+        one takes its place.
         """
         with self._sync_lock:
             successor = self._successor()
@@ -199,12 +215,21 @@ class Buffer:
     def _successor(self) -> Journal | None:
         # What counts is how much has been flushed: while flushes fail, the journal grows up to its
         # limit, instead of leaving one file after the other.
-        if self._journal is None or self._start <= _ROTATION_BYTES:
+        journal = self._journal
+        if journal is None or (
+            self._start <= _ROTATION_BYTES and self._is_for_these_totals(journal)
+        ):
             return None
         try:
-            return Journal(self._folder, self._max_journal_bytes)
+            return self._new_journal()
         except JournalUnwritable:
             return None  # the old one goes on
+
+    def _new_journal(self) -> Journal:
+        return Journal(self._folder, self._max_journal_bytes, self._totals_id)
+
+    def _is_for_these_totals(self, journal: Journal) -> bool:
+        return journal.header.totals_id == self._totals_id
 
     def give_back(self, pending: Pending) -> None:
         """Put the deltas of a flush that failed together with what came since."""

@@ -76,6 +76,11 @@ def table_names() -> tuple[str, str]:
     return given["TABLE"], given["POSITIONS_TABLE"]
 
 
+def identity_table_name() -> str:
+    """Return the name of the table that says which set of totals a database holds."""
+    return f"{table_names()[0]}_identity"
+
+
 def config() -> Config:
     """Return the settings of this process.
 

@@ -76,9 +76,11 @@ class Flusher:
             error: Exception | None = None
             try:
                 self._buffer.tend_journal()
-                if journal := self._journal_to_flush():
+                totals_id = totals.identity()
+                self._buffer.count_into(totals_id)
+                if journal := self._journal_to_flush(totals_id):
                     self._flush_buffer(journal)
-                self._recover()
+                self._recover(totals_id)
                 self._prune()
             except Exception as failure:  # whatever it is, this thread has to go on
                 error = failure
@@ -96,18 +98,22 @@ class Flusher:
             if self._failures:  # which may be more than 1023, and 2.0**1024 is an OverflowError
                 pause_seconds = min(2.0 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
 
-    def _journal_to_flush(self) -> Journal | None:
+    def _journal_to_flush(self, totals_id: bytes) -> Journal | None:
         """Return the journal, where a flush would change anything.
 
-        Without an increment, too: the database may have been replaced by an older copy.
+        Without an increment, too: the database may have been replaced, by an older copy or by
+        another set of totals.
         """
         found = self._buffer.flushed_until()
         if found is None:
             return None
         journal, start = found
-        if journal.end > start or not totals.is_up_to_date(journal.name, start):
-            return journal
-        return None
+        is_done = (
+            journal.end == start
+            and journal.header.totals_id == totals_id
+            and totals.is_up_to_date(journal.name, start)
+        )
+        return None if is_done else journal
 
     def _flush_buffer(self, journal: Journal) -> None:
         pending: Pending | None = None
@@ -129,8 +135,8 @@ class Flusher:
         if pending.is_last:
             retire_journal(journal.path)
 
-    def _recover(self) -> None:
-        increments = recover_journals(self._folder, self._unreadable)
+    def _recover(self, totals_id: bytes) -> None:
+        increments = recover_journals(self._folder, totals_id, self._unreadable)
         if increments:
             logger.info("Recovered %d increments of processes that are gone.", increments)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 from weakref import WeakSet
 
-from counters.records import Header, record
+from counters.records import ANY_TOTALS, Header, record
 
 SUFFIX = ".journal"
 NAME_LENGTH = 32
@@ -43,13 +43,15 @@ class Journal:
         missing: why the file is not at its path and could not be put back; empty while it is.
     """
 
-    def __init__(self, folder: Path, max_unflushed_bytes: int) -> None:
-        """Make a new journal in `folder`.
+    def __init__(
+        self, folder: Path, max_unflushed_bytes: int, totals_id: bytes = ANY_TOTALS
+    ) -> None:
+        """Make a new journal in `folder`, for the totals that have this id.
 
         Raises:
             JournalUnwritable: the file cannot be made or written.
         """
-        self.header = Header()
+        self.header = Header(totals_id)
         self.end = self.synced = self._flushed = 0
         self.trouble = self.missing = ""
         self._sync_failed = False
@@ -119,6 +121,27 @@ class Journal:
             os.ftruncate(self.fd, self.end)
         except OSError:
             self.trouble = "it has failed; a new one is to take its place"
+
+    def bind(self, totals_id: bytes) -> None:
+        """Write into the header for which totals the file is, now that this is known.
+
+        The header is there twice, and one copy is on the disk before the other is touched: so one
+        is whole at any moment.
+
+        Raises:
+            OSError: it cannot be written. Then the file is still for any totals.
+        """
+        header = Header(totals_id, self.header.mark)
+        copies = header.encode()
+        half = len(copies) // 2
+        fd = os.open(f"/proc/self/fd/{self.fd}", os.O_WRONLY | os.O_CLOEXEC)  # without O_APPEND
+        try:
+            for begin in (0, half):
+                os.pwrite(fd, copies[begin : begin + half], begin)
+                os.fdatasync(fd)
+        finally:
+            os.close(fd)
+        self.header = header
 
     @property
     def is_in_place(self) -> bool:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from counters.journal import NAME_LENGTH, SUFFIX, is_at, sync_folder
 from counters.reader import Contents, read_records
-from counters.records import JournalUnreadable, read_header
+from counters.records import Header, JournalUnreadable, read_header
 
 _DONE_SUFFIX = ".done"
 
@@ -91,6 +91,22 @@ class OpenJournal:
         """Length in bytes."""
         return os.fstat(self.file.fileno()).st_size
 
+    def is_for(self, totals_id: bytes) -> bool:
+        """Whether the journal may be counted into the totals that have this id.
+
+        Raises:
+            JournalUnreadable: it is no journal, or it is of a newer version.
+        """
+        header = self._header()
+        return header is None or header.is_for(totals_id)
+
+    def _header(self) -> Header | None:
+        self.file.seek(0)
+        try:
+            return read_header(self.file)
+        except JournalUnreadable as error:
+            raise JournalUnreadable(f"{self.path} {error}") from error
+
     def read(self, position: int, progress: Callable[[int], object] | None = None) -> Contents:
         """Return what stands after `position`.
 
@@ -102,11 +118,10 @@ class OpenJournal:
             JournalUnreadable: it is no journal, or it is of a newer version.
         """
         size = self.size
+        header = self._header()
+        if header is None:
+            return Contents(end=position)
         try:
-            self.file.seek(0)
-            header = read_header(self.file)
-            if header is None:
-                return Contents(end=position)
             return read_records(
                 self.file, header, position, size, past_damage=self.is_orphan, progress=progress
             )

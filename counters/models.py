@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.db import models
 
-from counters.config import config, table_names
+from counters.config import config, identity_table_name, table_names
 from counters.increments import MAX_KEY_LENGTH
 from counters.journal import NAME_LENGTH
 
@@ -58,3 +59,20 @@ class Position(models.Model):
 
     def __str__(self) -> str:
         return f"{self.journal} at {self.position}"
+
+
+class Identity(models.Model):
+    """Which set of totals this is: one row, made once, and copied wherever the totals are copied.
+
+    A journal says for which set it is. So it is not counted into another database by mistake.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+
+    objects = _CountersManager()
+
+    class Meta:
+        db_table = identity_table_name()
+
+    def __str__(self) -> str:
+        return str(self.id)

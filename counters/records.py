@@ -53,7 +53,8 @@ from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 _FAMILY = b"incrementer journal "
 _FORMAT_1, _FORMAT_2 = _FAMILY + b"1\n", _FAMILY + b"2\n"
 _MARK_BYTES = 8
-_ANY_TOTALS = bytes(16)
+ANY_TOTALS = bytes(16)
+"""The id of totals in the header of a journal that was made before its process knew it."""
 
 _header = Struct(f"<{len(_FORMAT_2)}s16s{_MARK_BYTES}s")
 _checksum = Struct("<I")
@@ -98,7 +99,7 @@ _decode_batch: Callable[[bytes], list[_AnyIncrement]] = msgspec.json.Decoder(
 class Header:
     """What a journal begins with. A new one has format 2 and a mark of its own."""
 
-    totals_id: bytes = _ANY_TOTALS
+    totals_id: bytes = ANY_TOTALS
     mark: bytes = field(default_factory=lambda: os.urandom(_MARK_BYTES))
     version: int = 2
 
@@ -110,6 +111,10 @@ class Header:
     def encode(self) -> bytes:
         copy = _header.pack(_FORMAT_2, self.totals_id, self.mark)
         return 2 * (copy + _checksum.pack(crc32(copy)))
+
+    def is_for(self, totals_id: bytes) -> bool:
+        """Whether the file may be counted into the totals that have this id."""
+        return self.totals_id == totals_id or ANY_TOTALS in (self.totals_id, totals_id)
 
 
 def increments_section(increments: Sequence[Increment]) -> bytes:

@@ -33,6 +33,7 @@ def flush_journals(
     unreadable: set[Path],
     *,
     retire: bool = False,
+    adopt: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Flushed:
     """Flush every journal in `folder`, of processes alive and gone.
@@ -42,15 +43,17 @@ def flush_journals(
 
     Args:
         retire: whether to remove the journals of processes that are gone.
+        adopt: whether to flush the journals of other totals, too.
         progress: is called with a number of bytes each time that so many have been read.
 
     Raises:
         django.db.Error: the database failed; what was flushed before that counts.
     """
     flushed = Flushed()
+    totals_id = None if adopt else totals.identity()
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
-            increments = _flush(journal, progress)
+            increments = _flush(journal, totals_id, progress)
             flushed.journals += bool(increments)
             flushed.increments += increments
             if retire and journal.is_orphan:
@@ -58,8 +61,10 @@ def flush_journals(
     return flushed
 
 
-def recover_journals(folder: Path, unreadable: set[Path]) -> int:
+def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> int:
     """Flush and remove the journals of processes that are gone; return how many increments it was.
+
+    Those of other totals than `totals_id` are left alone.
 
     A file that cannot be read is treated as `flush_journals` does.
 
@@ -70,7 +75,7 @@ def recover_journals(folder: Path, unreadable: set[Path]) -> int:
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             if journal.is_orphan:
-                increments += _flush(journal)
+                increments += _flush(journal, totals_id)
                 retire_journal(path)
     for done in done_journals(folder):
         done.unlink(missing_ok=True)
@@ -96,14 +101,26 @@ def _tolerant(path: Path, unreadable: set[Path]) -> Iterator[None]:
         unreadable.discard(path)
 
 
-def _flush(journal: OpenJournal, progress: Callable[[int], object] | None = None) -> int:
+def _flush(
+    journal: OpenJournal,
+    totals_id: bytes | None,
+    progress: Callable[[int], object] | None = None,
+) -> int:
     """Add what stands after the position to the totals, move the position, and count increments.
+
+    Args:
+        totals_id: the id of the totals; None: the journal may be for any.
 
     Raises:
         FileNotFoundError: somebody else has removed the journal.
-        JournalUnreadable: it is no journal, or it is of a newer version.
+        JournalUnreadable: it is no journal, or it is of a newer version, or for other totals.
         django.db.Error: the database failed; totals and position are as they were.
     """
+    if totals_id is not None and not journal.is_for(totals_id):
+        raise JournalUnreadable(
+            f"{journal.path} is for the totals of another database (to count it into this one:"
+            " flushnumbers --adopt)"
+        )
     with totals.transaction():
         position = totals.lock_position(journal.name)
         if not journal.is_in_place:  # the version before retires a journal and its position at once
@@ -162,8 +179,11 @@ def reset(folder: Path) -> Reset:
     with totals.transaction():
         totals.lock_everything()
         here = []
+        totals_id = totals.identity()
         for path in journals(folder):
             with suppress(FileNotFoundError), opened(path) as journal:
+                if not journal.is_for(totals_id):
+                    continue
                 position = totals.lock_position(journal.name)
                 totals.move_position(journal.name, _end(journal, position))
                 here.append(journal.name)

@@ -21,7 +21,8 @@ from django.db.models import Q
 from counters.config import config
 from counters.dialects import Dialect, dialect_of
 from counters.increments import MAX_VALUE, MIN_VALUE
-from counters.models import Number, Position
+from counters.models import Identity, Number, Position
+from counters.records import ANY_TOTALS
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,12 @@ def lock_position(journal: str) -> int:
         cursor.execute(_dialect().lock_position, [journal, _today().isoformat()])
         position: int = cursor.fetchone()[0]
     return position
+
+
+def identity() -> bytes:
+    """Return the id of the set of totals in the database, or `ANY_TOTALS` if it has none."""
+    row = Identity.objects.order_by("id").first()
+    return ANY_TOTALS if row is None else row.id.bytes
 
 
 def move_position(journal: str, position: int) -> None:

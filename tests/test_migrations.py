@@ -146,6 +146,9 @@ def test_a_database_of_the_version_before_needs_no_adoption(tmp_path: Path) -> N
     service = Service(tmp_path)
     with closing(sqlite3.connect(service.database)) as database:
         database.executescript("""
+            DROP TABLE numbers_identity;
+            DELETE FROM django_migrations WHERE app = 'counters' AND name > '0002';
+            DELETE FROM django_migrations WHERE app = 'counters' AND name LIKE '0002%';
             DROP TABLE positions;
             CREATE TABLE "positions" ("journal" varchar(32) NOT NULL PRIMARY KEY,
                 "position" bigint NOT NULL);

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 
-from counters import flusher
+from counters import flusher, totals
 from counters.buffer import Buffer
 
 
@@ -27,7 +27,7 @@ def test_a_flush_is_tried_again_however_often_it_has_failed(
         raise OperationalError("there is no database")
 
     monkeypatch.setattr(flusher, "Event", Event)
-    monkeypatch.setattr(flusher, "recover_journals", fail)
+    monkeypatch.setattr(totals, "identity", fail)
     buffer = Buffer(tmp_path, max_pending_keys=1, max_journal_bytes=1)
     failing = flusher.Flusher(buffer, tmp_path, interval_seconds=5)
     failing.start()

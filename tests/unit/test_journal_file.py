@@ -10,7 +10,8 @@ import pytest
 
 from counters.increments import Increment
 from counters.journal import Journal, JournalUnwritable
-from counters.records import increments_section
+from counters.reader import read_records
+from counters.records import increments_section, read_header
 
 SECTION = increments_section([Increment("k" * 200, 1)])
 
@@ -69,4 +70,20 @@ def test_nothing_is_accepted_while_it_cannot_be_put_back(tmp_path: Path) -> None
     folder.unlink()
     journal.put_back()
     journal.append([SECTION])
+    journal.close()
+
+
+def test_it_is_bound_to_its_totals_while_it_is_appended_to(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, max_unflushed_bytes=10**9)
+    journal.append([SECTION])
+    size = journal.path.stat().st_size
+    journal.bind(b"0123456789abcdef")
+    journal.append([SECTION])
+    with journal.open() as file:
+        header = read_header(file)
+        assert header == journal.header
+        assert header.totals_id == b"0123456789abcdef"
+        contents = read_records(file, header, 0, journal.end, past_damage=False)
+    assert contents.increments == 2
+    assert journal.path.stat().st_size == journal.end == 2 * size - header.size
     journal.close()

@@ -27,15 +27,21 @@ class Command(BaseCommand):
             help="Go on flushing, with pauses of so many seconds, until SIGTERM or SIGINT.",
         )
 
+        parser.add_argument(
+            "--adopt",
+            action="store_true",
+            help="Count journals into this database that were written for another one, too.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["every"] is None:
-            self._flush_once()
+            self._flush_once(options["adopt"])
         elif options["every"] > 0:
-            self._flush_until_told_to_end(options["every"])
+            self._flush_until_told_to_end(options["every"], options["adopt"])
         else:
             raise CommandError("--every has to be more than 0 seconds.")
 
-    def _flush_once(self) -> None:
+    def _flush_once(self, adopt: bool) -> None:
         folder = config().journal_dir
         size_bytes = sum(path.stat().st_size for path in journals(folder) if path.exists())
         unreadable: set[Path] = set()
@@ -43,7 +49,7 @@ class Command(BaseCommand):
             total=size_bytes, unit="B", unit_scale=True, delay=1, disable=not sys.stderr.isatty()
         ) as bar:
             try:
-                flushed = flush_journals(folder, unreadable, progress=bar.update)
+                flushed = flush_journals(folder, unreadable, adopt=adopt, progress=bar.update)
             except DatabaseError as error:
                 raise CommandError(
                     f"The database failed: {error}. What is not flushed is kept in the journals."
@@ -51,11 +57,11 @@ class Command(BaseCommand):
         self._tell(flushed)
         if unreadable:
             raise CommandError(
-                f"{len(unreadable)} files in {folder} could not be read (named above) and were"
-                " left alone: mend their permissions, or move them away."
+                f"{len(unreadable)} files in {folder} could not be counted (named above) and were"
+                " left alone: mend them, or move them away."
             )
 
-    def _flush_until_told_to_end(self, pause_seconds: float) -> None:
+    def _flush_until_told_to_end(self, pause_seconds: float, adopt: bool) -> None:
         # Blocked, and asked for between two flushes: so a signal interrupts none.
         endings = signal.SIGTERM, signal.SIGINT
         signal.pthread_sigmask(signal.SIG_BLOCK, endings)
@@ -64,7 +70,7 @@ class Command(BaseCommand):
         is_last = False
         while True:
             try:
-                flushed = flush_journals(config().journal_dir, unreadable, retire=True)
+                flushed = flush_journals(config().journal_dir, unreadable, retire=True, adopt=adopt)
             except DatabaseError as error:
                 if not failures:
                     self.stderr.write(
