@@ -14,6 +14,7 @@ from counters.journal import Journal, JournalUnwritable
 from counters.pending import Deltas, Pending
 from counters.receipt import Receipt
 from counters.records import ANY_TOTALS
+from counters.room import without_room
 from counters.sections import sections_of, split
 from counters.state import BufferState
 
@@ -56,8 +57,9 @@ class Buffer:
         """
         singles, batches = split(requests)
         sections = sections_of(singles, batches)
+        increments = len(singles) + sum([len(batch.increments) for batch in batches])
         with self._lock:
-            refused = self._without_room(requests, singles, batches)
+            refused = self._without_room(requests, increments)
             if refused:
                 kept = [each for place, each in enumerate(requests) if place not in refused]
                 if not kept:
@@ -74,26 +76,13 @@ class Buffer:
             return Receipt(journal, journal.end, refused)
 
     def _without_room(
-        self,
-        requests: Sequence[Increment | Batch],
-        singles: Sequence[Increment],
-        batches: Sequence[Batch],
+        self, requests: Sequence[Increment | Batch], increments: int
     ) -> frozenset[int]:
         """Return the places of the requests whose new keys are more than there is room for."""
-        held = len(self._deltas) + self._flushing_keys
-        most = len(singles) + sum([len(batch.increments) for batch in batches])
-        if held + most <= self._max_pending_keys:
+        room = self._max_pending_keys - len(self._deltas) - self._flushing_keys
+        if increments <= room:
             return frozenset()
-        room = self._max_pending_keys - held
-        new: set[str] = set()
-        refused = []
-        for place, request in enumerate(requests):
-            increments = [request] if isinstance(request, Increment) else request.increments
-            wanted = {each.key for each in increments if each.key not in self._deltas} - new
-            if wanted and len(new) + len(wanted) > room:
-                refused.append(place)
-            else:
-                new |= wanted
+        refused = without_room(requests, self._deltas, room)
         if refused and not self._has_told_of_no_room:
             self._has_told_of_no_room = True
             logger.warning(
@@ -101,7 +90,7 @@ class Buffer:
                 " succeeded.",
                 self._max_pending_keys,
             )
-        return frozenset(refused)
+        return refused
 
     def _append(self, sections: Sequence[bytes]) -> Journal:
         try:

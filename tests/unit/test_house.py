@@ -15,6 +15,7 @@ ORDER = [
     "increments",
     "records",
     "sections",
+    "room",
     "reader",
     "journal",
     "journal_folder",
