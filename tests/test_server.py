@@ -15,6 +15,7 @@ import pytest
 from tests.testbed.commands import GUNICORN, PRELOAD, RUNSERVER, THREADED_WSGI
 from tests.testbed.databases import locked
 from tests.testbed.load import Load
+from tests.testbed.ports import listening_sockets
 from tests.testbed.programs import needs
 from tests.testbed.requests import connect
 from tests.testbed.service import NEVER, Service, StartService
@@ -150,11 +151,7 @@ def test_connections_are_spread_over_the_workers(
 
     def queues() -> int:
         """How many sockets have connections that wait to be accepted."""
-        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        listening = [
-            line for line in lines if line[1].endswith(f":{service.port:04X}") and line[3] == "0A"
-        ]
-        return sum(int(line[4].partition(":")[2], 16) > 0 for line in listening)
+        return sum(listening.unread > 0 for listening in listening_sockets(service.port))
 
     # All connect before anyone accepts: from one queue, the first to look would take them all.
     for process in processes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack, closing, suppress
-from pathlib import Path
 from select import select
 
 import psutil
 import pytest
 
 from tests.testbed.commands import IMPATIENT
+from tests.testbed.ports import tcp_sockets
 from tests.testbed.processes import largest_memory_bytes
 from tests.testbed.requests import LANE, connect, increment
 from tests.testbed.service import Service, StartService
@@ -120,13 +120,10 @@ def test_a_client_that_leaves_its_last_replies_unread_is_cut_off(
 
 def in_the_kernel(service: Service, connection: socket.socket) -> int:
     """How many bytes of the service's are on their way to where `connection` reads them."""
-    client, total = connection.getsockname()[1], 0
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, remote, _, queues, *_ = line.split()
-        ends = [int(end.partition(":")[2], 16) for end in (local, remote)]
-        to_send, to_read = (int(length, 16) for length in queues.split(":"))
-        if ends == [service.port, client]:
-            total += to_send
-        elif ends == [client, service.port]:
-            total += to_read
+    client_port, total = connection.getsockname()[1], 0
+    for one in tcp_sockets():
+        if (one.local_port, one.remote_port) == (service.port, client_port):
+            total += one.unsent
+        elif (one.local_port, one.remote_port) == (client_port, service.port):
+            total += one.unread
     return total

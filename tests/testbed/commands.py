@@ -37,6 +37,36 @@ MANAGE = (sys.executable, "manage.py")
 RUNSERVER = (*MANAGE, "runserver", "--noreload", "{port}")
 
 
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    cwd: Path = ROOT,
+    code: int = 0,
+    stdin: str = "",
+    timeout_seconds: float = 120,
+) -> str:
+    """Run a command to its end, and return all that it writes to stdout and stderr.
+
+    Raises:
+        AssertionError: its exit code is not `code`.
+        subprocess.TimeoutExpired: it did not end in time; it has been killed.
+    """
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout_seconds,
+    )
+    said = done.stdout
+    assert done.returncode == code, f"{' '.join(command)} ended with {done.returncode}: {said}"
+    return said
+
+
 @contextmanager
 def running(
     command: Sequence[str], environment: Mapping[str, str]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 
-from tests.testbed.replies import receive_all
+from tests.testbed.replies import Reply, receive_all
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 REQUEST_SECONDS = 20
@@ -60,6 +62,26 @@ def increment(head: bytes, key: str, *, close: bool = False) -> bytes:
     """Return an increment of `key` by 1, which may be the connection's last request."""
     end = framed(b"key=%s&value=1" % key.encode())
     return head + (b"Connection: close\r\n" if close else b"") + end
+
+
+def send_request(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | str = b"",
+    headers: Mapping[str, str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    timeout_seconds: float = 60,
+) -> Reply:
+    """Send one request on a connection of its own and return the reply.
+
+    Raises:
+        OSError, http.client.HTTPException: no whole reply came.
+    """
+    with closing(HTTPConnection(host, port, timeout=timeout_seconds)) as connection:
+        connection.request(method, path, body, dict(headers or {}))
+        return Reply.read(connection.getresponse())
 
 
 def connect(port: int, timeout_seconds: float = 30) -> socket.socket:
