@@ -6,8 +6,9 @@ from http.client import HTTPException
 from itertools import count
 from threading import Thread
 
-from tests.packaging.processes import Process
-from tests.packaging.project import Project, get
+from tests.packaging.project import Project
+from tests.testbed.process_group import ProcessGroup
+from tests.testbed.requests import send_request
 
 
 class Caller:
@@ -35,7 +36,7 @@ class Caller:
         for number in count():
             key = f"{self._name}-{number}"
             try:
-                status = get(self._port, f"/{self._view}/{key}")
+                status = send_request(self._port, "GET", f"/{self._view}/{key}").status
             except (OSError, HTTPException):
                 return
             if status == 200:
@@ -44,7 +45,7 @@ class Caller:
                 self.failures.append(status)
 
 
-def acknowledged_by_command(command: Process) -> list[str]:
+def acknowledged_by_command(command: ProcessGroup) -> list[str]:
     """Return the keys that `manage.py countforever` has said it counted."""
     *whole, _torn = command.log().split("\n")
     return [f"command-{number}" for number in whole]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.testbed.commands import ROOT
+
 INSTALLED = ("django", "msgspec", "tqdm", "gunicorn")
 """What the environment has besides the wheel: what the app may need, and a server."""
 

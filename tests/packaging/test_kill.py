@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.packaging.books import Caller, acknowledged_by_command, check
-from tests.packaging.processes import wait_for
 from tests.packaging.project import Project
+from tests.testbed.waiting import wait_for
 
 GUNICORN = ("-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:{port}", "shop.wsgi")
 RUNSERVER = ("manage.py", "runserver", "127.0.0.1:{port}")

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.packaging.environment import ROOT
+from tests.testbed.commands import ROOT
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-fuzz"])

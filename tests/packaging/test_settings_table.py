@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.packaging.environment import ROOT
+from tests.testbed.commands import ROOT
 
 SERVICE = ("counters", "incrementer_site", "gunicorn.conf.py", "manage.py")
 START = """
