@@ -22,34 +22,32 @@ from tqdm import tqdm
 
 from benchmarks.contestants.ours import incrementer
 from benchmarks.contestants.programs import missing
-from benchmarks.contestants.server import Contestant, Server
-from benchmarks.load import Void, siege, wrk
-from benchmarks.paths import ROOT
-
-_BATCH_LENGTH = 1000
-"""Of the batches that requests.lua makes."""
+from benchmarks.load import BATCH_INCREMENTS, Void, siege, wrk
+from benchmarks.paths import new_folder
+from tests.testbed.commands import ROOT
+from tests.testbed.service import Service
 
 
-def _lane(server: Server, seconds: int) -> float:
-    return wrk(server.port, seconds).rate
+def _lane(service: Service, seconds: int) -> float:
+    return wrk(service.port, seconds).requests_per_second
 
 
-def _batches(server: Server, seconds: int) -> float:
-    return wrk(server.port, seconds, "batch").rate * _BATCH_LENGTH
+def _batches(service: Service, seconds: int) -> float:
+    return wrk(service.port, seconds, "batch").requests_per_second * BATCH_INCREMENTS
 
 
-def _siege(server: Server, seconds: int) -> float:
-    run = siege(server.port, seconds, server.folder)
+def _siege(service: Service, seconds: int) -> float:
+    run = siege(service.port, seconds, service.folder)
     if run.failed:
         raise Void(f"{run.failed} transactions failed")
-    return run.rate
+    return run.transactions_per_second
 
 
 @dataclass(frozen=True)
 class Measure:
     what: str
-    run: Callable[[Server, int], float]
-    """Loads a server for some seconds, and returns how much it did in each."""
+    run: Callable[[Service, int], float]
+    """Loads a service for some seconds, and returns how much it did per second."""
     fsync: str = "everysec"
 
 
@@ -89,7 +87,7 @@ def compare(other: Path, rounds: int, seconds: int) -> list[str]:
             progress.set_description(measure.what)
             try:
                 pairs[measure].append(_pair(measure, other, seconds, other_first=number % 2 == 0))
-            except (Void, RuntimeError) as trouble:
+            except (Void, AssertionError) as trouble:
                 void += ["", f"{measure.what}: a pair does not count: {trouble}"]
             progress.update()
     progress.close()
@@ -102,7 +100,7 @@ def compare(other: Path, rounds: int, seconds: int) -> list[str]:
 
 
 def _pair(measure: Measure, other: Path, seconds: int, other_first: bool) -> tuple[float, float]:
-    """Return what the other checkout did in each second, and what this one did."""
+    """Return what the other checkout did per second, and what this one did."""
     if other_first:
         before = _rate(measure, other, seconds)
         return before, _rate(measure, ROOT, seconds)
@@ -112,9 +110,9 @@ def _pair(measure: Measure, other: Path, seconds: int, other_first: bool) -> tup
 
 def _rate(measure: Measure, checkout: Path, seconds: int) -> float:
     start = incrementer(checkout=checkout, JOURNAL_FSYNC=measure.fsync)
-    with Contestant("Incrementer", start).running() as server:
-        measure.run(server, 1)  # warm-up
-        return measure.run(server, seconds)
+    with new_folder() as folder, start(folder) as service:
+        measure.run(service, 1)  # warm-up
+        return measure.run(service, seconds)
 
 
 def _line(what: str, pairs: list[tuple[float, float]]) -> str:
