@@ -3,10 +3,11 @@
     git worktree add ../old main
     make compare OTHER=../old
 
-Both run with this checkout's Python and packages, alone and in turns: the other, this, this, the
-other, and so on, so that a slow minute of the machine hits both. Each pair of neighbouring runs
-gives a ratio, more than 1 where this checkout is faster. Compared with itself (OTHER=.), the
-spread of the ratios shows how small a difference the machine lets one see.
+Both run with this checkout's Python and packages. Only one runs at a time, in this order: the
+other, this, this, the other, and so on. So if the machine is slow for a minute, that hits both.
+Each two runs in a row are a pair and give a ratio: more than 1 where this checkout is faster.
+
+Compare this checkout with itself (OTHER=.) to see how far the ratios are from 1 by chance alone.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from tests.testbed.commands import ROOT
 from tests.testbed.service import Service
 
 
-def _lane(service: Service, seconds: int) -> float:
+def _load_lane(service: Service, seconds: int) -> float:
     return wrk(service.port, seconds).requests_per_second
 
 
-def _batches(service: Service, seconds: int) -> float:
+def _load_with_batches(service: Service, seconds: int) -> float:
     return wrk(service.port, seconds, "batch").requests_per_second * BATCH_INCREMENTS
 
 
-def _siege(service: Service, seconds: int) -> float:
+def _load_with_siege(service: Service, seconds: int) -> float:
     run = siege(service.port, seconds, service.folder)
     if run.failed:
         raise Void(f"{run.failed} transactions failed")
@@ -52,10 +53,10 @@ class Measure:
 
 
 MEASURES = (
-    Measure("increment lane, requests/s", _lane),
-    Measure("JOURNAL_FSYNC=always, requests/s", _lane, fsync="always"),
-    Measure("batches of 1,000, increments/s", _batches),
-    Measure("siege, transactions/s", _siege),
+    Measure("increment lane, requests/s", _load_lane),
+    Measure("JOURNAL_FSYNC=always, requests/s", _load_lane, fsync="always"),
+    Measure("batches of 1,000, increments/s", _load_with_batches),
+    Measure("siege, transactions/s", _load_with_siege),
 )
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare")
     parser.add_argument("other", type=Path, help="path of the other checkout")
     parser.add_argument("--rounds", type=int, default=6, help="pairs of runs of each measure")
-    parser.add_argument("--seconds", type=int, default=5, help="of each run")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each run")
     arguments = parser.parse_args()
     other = arguments.other.resolve()
     if not (other / "gunicorn.conf.py").exists():

@@ -1,4 +1,4 @@
-"""What the Incrementer promises of itself besides throughput, measured one by one."""
+"""What the Incrementer promises besides its throughput, measured one promise after the other."""
 
 from __future__ import annotations
 

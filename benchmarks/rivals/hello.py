@@ -1,4 +1,4 @@
-"""The least an ASGI application can do: what gunicorn and uvicorn-worker cost by themselves."""
+"""An ASGI application that does as little as possible: so gunicorn and uvicorn cost the most."""
 
 from __future__ import annotations
 
