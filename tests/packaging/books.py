@@ -1,4 +1,4 @@
-"""Increments made from several places at once, and what of them was acknowledged."""
+"""Increments from several places at once, and which of them were acknowledged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Caller:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until it has noticed that the server is gone."""
+        """Wait until it has seen that the server is gone."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -54,7 +54,7 @@ def acknowledged_by_command(command: ProcessGroup) -> list[str]:
 def check(project: Project, acknowledged: list[str]) -> None:
     """Assert that each acknowledged increment is in the totals exactly once.
 
-    One of each place may be there without having been acknowledged: it was under way at the end.
+    Each place may have one increment more there: the one that was under way when it was killed.
     """
     totals = project.totals()
     shared = {key: totals.pop(key) for key in ("a", "b", "signup")}

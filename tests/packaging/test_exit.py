@@ -1,4 +1,4 @@
-"""Whatever counted flushes by itself when it ends normally."""
+"""A process that has counted flushes by itself when it ends normally."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.packaging.project import Project
 from tests.testbed.requests import send_request
 
 SELDOM = 'COUNTERS["FLUSH_INTERVAL"] = 3600'
-"""So seldom that only the flush at the end can be why totals are there."""
+"""No flush comes in time but the one at the process's end."""
 COUNTED = {"a": 2, "b": -1, "first": 1, "signup": 1}
 
 
