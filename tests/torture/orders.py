@@ -31,7 +31,7 @@ def orders_folder(service: Service) -> Path:
 
 
 def give_order(service: Service, name: str, text: str = "") -> Path:
-    """Give the saboteurs an order; return its file, which a one-time order removes."""
+    """Give the saboteurs an order; return its file. A process that obeys once removes it."""
     path = orders_folder(service) / name
     path.with_suffix(".tmp").write_text(text)
     return path.with_suffix(".tmp").rename(path)
