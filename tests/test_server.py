@@ -68,8 +68,9 @@ def test_stop_flushes_first(
         for _ in range(5):
             service.increment("a")
         if command == THREADED_WSGI:
-            # gthread waits for itself where SIGINT finds it handing a request to a thread, and that
-            # can be just after the reply; gunicorn kills it then, and the next start recovers.
+            # If SIGINT comes while gthread hands a request to a thread, it waits for itself for
+            # ever. It may still do that just after the reply. Then gunicorn kills it, and only the
+            # next start recovers its journal.
             wait_for(lambda: all(map(waits_for_events, service.workers())), "idle workers")
         service.stop(signal_)
         assert service.totals() == {"a": 5}
@@ -153,7 +154,8 @@ def test_connections_are_spread_over_the_workers(
         """How many sockets have connections that wait to be accepted."""
         return sum(listening.unread > 0 for listening in listening_sockets(service.port))
 
-    # All connect before anyone accepts: from one queue, the first to look would take them all.
+    # All clients connect before any worker accepts. If there were only one queue, the first worker
+    # that runs again would take all connections.
     for process in processes:
         process.suspend()
     with ExitStack() as stack:
@@ -164,7 +166,7 @@ def test_connections_are_spread_over_the_workers(
             process.resume()
             wait_for(lambda: not waiting or queues() < waiting, "a queue to be empty")  # noqa: B023
         wait_for(lambda: sum(served()) == 64, "all connections to be accepted")
-        # The kernel picks a worker by a hash: one has fewer once in a million times.
+        # The kernel picks a worker by a hash: in one of a million runs, one worker gets fewer.
         assert min(served()) >= least, served()
 
 

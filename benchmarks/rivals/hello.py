@@ -1,4 +1,4 @@
-"""An ASGI application that does as little as possible: so gunicorn and uvicorn cost the most."""
+"""The smallest ASGI application: what it costs is the cost of gunicorn and uvicorn-worker."""
 
 from __future__ import annotations
 

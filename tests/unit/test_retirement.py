@@ -1,4 +1,4 @@
-"""A journal's position may go only once no power cut can bring the journal back."""
+"""A journal's position is deleted only when no power cut can bring the journal back."""
 
 from __future__ import annotations
 
