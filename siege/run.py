@@ -60,7 +60,7 @@ def acknowledged(output: Iterable[str], requests: list[tuple[str, int]]) -> list
     return [requests[int(row[5])] for row in rows]
 
 
-def lay_siege(urls: Path, users: int, seconds: int, log: Path) -> str:
+def run_siege(urls: Path, users: int, seconds: int, log: Path) -> str:
     """Run siege, its CSV going to `log`, and return its summary.
 
     Raises:
@@ -145,11 +145,11 @@ def main() -> None:
         log = Path(folder) / "siege.csv"
         try:
             before = totals(keys)
-            summary = lay_siege(options.urls, options.users, options.seconds, log)
+            summary = run_siege(options.urls, options.users, options.seconds, log)
         except subprocess.TimeoutExpired:
             print("siege did not end: it is started once more.", flush=True)
             before = totals(keys)
-            summary = lay_siege(options.urls, options.users, options.seconds, log)
+            summary = run_siege(options.urls, options.users, options.seconds, log)
         with log.open() as output:
             listed = acknowledged(output, requests)
     print(summary)

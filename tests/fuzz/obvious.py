@@ -97,7 +97,7 @@ def read_requests(stream: bytes) -> list[Request]:
     """Return the whole requests at the beginning of what a connection sends.
 
     Raises:
-        Unjudged: they cannot be told.
+        Unjudged: there is no model for what it sends.
     """
     requests = []
     try:

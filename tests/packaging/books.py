@@ -54,7 +54,7 @@ def acknowledged_by_command(command: ProcessGroup) -> list[str]:
 def check(project: Project, acknowledged: list[str]) -> None:
     """Assert that each acknowledged increment is in the totals exactly once.
 
-    Each place may have one increment more there: the one that was under way when it was killed.
+    Each place may have one more there: an increment that was under way when its process was killed.
     """
     totals = project.totals()
     shared = {key: totals.pop(key) for key in ("a", "b", "signup")}

@@ -132,9 +132,9 @@ def account(
     """
     must: defaultdict[str, int] = defaultdict(int)
     may: defaultdict[str, int] = defaultdict(int)
-    told: Counter[int] = Counter()
+    by_status: Counter[int] = Counter()
     for request in requests:
-        told[request.status] += len(request.increments)
+        by_status[request.status] += len(request.increments)
         acknowledged = request.status == 200
         has_to = acknowledged and request.sent > reset.ended and request.answered <= durable_until
         unknown = request.status in (_NO_ANSWER, _FAILED)
@@ -147,6 +147,6 @@ def account(
         total = -totals.get(key, 0) if key.startswith("-") else totals.get(key, 0)
         lost += max(0, must[key] - total)
         double += max(0, total - may[key])
-    unanswered = told.pop(_NO_ANSWER, 0) + told.pop(_FAILED, 0)
-    acknowledged_increments = told.pop(200, 0)
-    return Verdict(acknowledged_increments, unanswered, told.total(), lost, double)
+    unanswered = by_status.pop(_NO_ANSWER, 0) + by_status.pop(_FAILED, 0)
+    acknowledged_increments = by_status.pop(200, 0)
+    return Verdict(acknowledged_increments, unanswered, by_status.total(), lost, double)

@@ -17,7 +17,7 @@ from tests.torture.run import Run
 _RESET = "resetnumbers", "--noinput"
 
 
-@fault("flushnumbers twice at once, under load", "whoever flushes, it counts once")
+@fault("flushnumbers twice at once, under load", "what two commands flush counts once")
 def _flush_at_once(run: Run) -> None:
     run.start()
     with run.load(), ThreadPoolExecutor() as pool:

@@ -143,7 +143,7 @@ def _set_clock_once(run: Run) -> None:
 
 
 @fault(
-    "fork", "a child neither flushes nor keeps what is its parent's, and has a journal of its own"
+    "fork", "a child process has its own journal, and does not flush its parent's increments again"
 )
 def _fork(run: Run) -> None:
     _repeat(run, _fork_once)
