@@ -75,7 +75,7 @@ def main() -> None:
     results = throughput(size.plan, size.rounds, size.seconds)
     findings = [*report.latency(results), *promises(size.effort)]
     lines = [
-        *report.setting(),
+        *report.machine(),
         "",
         *report.throughput_table(results),
         "",

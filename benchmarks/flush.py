@@ -54,8 +54,8 @@ def measure_flush(keys: int) -> Flush:
     """
     start = incrementer(
         WEB_CONCURRENCY="1",
-        FLUSH_INTERVAL=str(5 + keys / 100_000),  # all keys have to be there before it
-        MAX_PENDING_KEYS=str(keys + 1),  # the one is for the requests during the flush
+        FLUSH_INTERVAL=str(5 + keys / 100_000),  # all batches have to be sent before it
+        MAX_PENDING_KEYS=str(keys + 1),  # one more, for the requests during the flush
     )
     with new_folder() as folder, start(folder) as service, connect(service.port) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -124,7 +124,7 @@ class _FlushWatch(Thread):
             wait_for(self._is_flushed, "the flush to end", seconds=_FLUSH_TIMEOUT_SECONDS)
             self.ended = time.monotonic()
         except Timeout:
-            pass  # `ended` tells
+            pass  # then `ended` is still 0
         finally:
             self.is_over.set()
 

@@ -107,7 +107,7 @@ def latency(results: dict[str, Throughput]) -> list[Finding]:
     return [Finding(what, f"{p99_ms:.2f}", "5", p99_ms < 5)]
 
 
-def setting() -> list[str]:
+def machine() -> list[str]:
     """Return lines that say where and when this was measured, and with which versions."""
     cpu = platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3

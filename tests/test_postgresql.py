@@ -100,7 +100,7 @@ def test_readyz_says_that_a_flush_waits_too_long_for_the_database(
         return service.request("GET", "/readyz")
 
     with service, psycopg.connect(database_url) as other:
-        other.execute("LOCK TABLE numbers")  # so may a machine that has crashed
+        other.execute("LOCK TABLE numbers")  # as a crashed machine may hold it
         service.increment("a")
         wait_for(lambda: readyz().status == 503, "the flush to be missed")
         assert readyz().json()["error"] == "the flush does not end"

@@ -52,7 +52,7 @@ def test_counts_into_another_database(new_project: Project) -> None:
     other = new_project.folder / "counts.sqlite3"
     new_project.add_settings(f"""
 DATABASES["counts"] = {{**DATABASES["default"], "NAME": {str(other)!r}}}
-DATABASES["default"]["OPTIONS"] = {{}}  # the counters may ask nothing of it
+DATABASES["default"]["OPTIONS"] = {{}}  # this one is not checked
 COUNTERS["DATABASE"] = "counts"
 """)
     new_project.manage("migrate")

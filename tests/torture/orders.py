@@ -19,7 +19,7 @@ def sabotaged_service(folder: Path, **settings: str) -> Service:
     return Service(
         folder,
         command=_SABOTAGED_GUNICORN,
-        DJANGO_SETTINGS_MODULE="incrementer_site.settings",  # which manage.py sets by itself
+        DJANGO_SETTINGS_MODULE="incrementer_site.settings",  # manage.py would set it
         TORTURE_ORDERS=str(orders),
         **settings,
     )
