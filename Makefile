@@ -40,7 +40,7 @@ siege: .venv/ready ## Load-test a running service with siege and check its total
 	@$(BIN)/python -m siege.run
 
 .PHONY: torture
-torture: .venv/ready-dev ## Break a real service in every way we know and count (5 minutes, or MINUTES=60)
+torture: .venv/ready-dev ## Break a real service in every way we know and count (some 6 minutes, or MINUTES=60)
 	@$(BIN)/python -m tests.torture
 
 .PHONY: fuzz
@@ -48,11 +48,11 @@ fuzz: .venv/ready-fuzz ## Try inputs that reach new code, with Atheris (MINUTES=
 	@$(BIN)/python -m tests.fuzz
 
 .PHONY: bench bench-quick compare
-bench: .venv/ready ## Measure against other servers and rewrite docs/performance.md (long)
+bench: .venv/ready-dev ## Measure against other servers and rewrite docs/performance.md (long)
 	@$(BIN)/python -m benchmarks
-bench-quick: .venv/ready ## The same in under two minutes, printed only
+bench-quick: .venv/ready-dev ## The same in under two minutes, printed only
 	@$(BIN)/python -m benchmarks --quick
-compare: .venv/ready ## Measure against another checkout, in turns (OTHER=path)
+compare: .venv/ready-dev ## Measure against another checkout, in turns (OTHER=path)
 	@$(BIN)/python -m benchmarks.compare $(or $(OTHER),$(error Give the path of the other checkout: make compare OTHER=path))
 
 .PHONY: wheel

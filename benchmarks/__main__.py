@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from benchmarks import contestants, report
 from benchmarks.contestants.programs import PACKAGES, missing
 from benchmarks.measures import FEW, MANY, Plan, throughput
-from benchmarks.paths import ROOT
 from benchmarks.promises import Effort, promises
+from tests.testbed.commands import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 
-_IN_BRIEF = (contestants.INCREMENTER, contestants.GO_FASTHTTP, contestants.NGINX_COUNTING)
-"""Those that `--quick` measures with many connections too."""
+_QUICK_WITH_MANY = (contestants.INCREMENTER, contestants.GO_FASTHTTP, contestants.NGINX_COUNTING)
+"""The contestants that `--quick` measures over many connections too, not only over few."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class Size:
 
     plan: Plan
     rounds: int
-    """Of the throughput."""
+    """How many times each contestant's throughput is measured."""
     seconds: float
-    """Of one run of the throughput."""
+    """How long one run of the throughput takes."""
     effort: Effort
-    """For the rest."""
+    """For the promises that are measured besides the throughput."""
 
 
 QUICK = Size(
-    plan={c: (FEW, MANY) if c in _IN_BRIEF else (FEW,) for c in contestants.ALL},
+    plan={c: (FEW, MANY) if c in _QUICK_WITH_MANY else (FEW,) for c in contestants.ALL},
     rounds=1,
     seconds=2,
     effort=Effort(
@@ -75,7 +75,7 @@ def main() -> None:
     results = throughput(size.plan, size.rounds, size.seconds)
     findings = [*report.latency(results), *promises(size.effort)]
     lines = [
-        *report.setting(),
+        *report.machine(),
         "",
         *report.throughput_table(results),
         "",
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def find_programs(install: bool) -> None:
-    """Say which programs are absent and how to get them; without wrk there is nothing to do."""
+    """Say which programs are absent, and install them or say how to; without wrk, exit."""
     packages = [PACKAGES[name] for name in missing(*PACKAGES)]
     if packages and install:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

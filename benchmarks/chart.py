@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 
 _WIDTH = 840
 _LABELS_WIDTH = 340
-"""Of the names at the left."""
+"""The width of the names at the left."""
 _NUMBERS_WIDTH = 80
-"""Kept for the number behind the longest bar."""
+"""The width of the number behind the longest bar."""
 _HEAD_HEIGHT = 70
 _BAR_HEIGHT = 15
 _BAR_GAP = 2
@@ -45,14 +45,19 @@ class Group:
 
     name: str
     numbers: Sequence[float | None]
-    """Two, in the order of the legend; the first is there, and None leaves the second out."""
+    """Two numbers, in the order of the legend. The second may be None: then it has no bar."""
     is_ours: bool
 
 
 def bar_chart(title: str, note: str, legend: Sequence[str], groups: Sequence[Group]) -> str:
-    """Draw `groups` of two bars, which `legend` names; the group with the longest first bar first.
+    """Return an SVG picture of `groups`; the one with the longest first bar is on top.
 
-    The picture follows the reader's system, which the page may not: so it has its own background.
+    Its colours follow the reader's system, light or dark. The page around it may have other
+    colours, so the picture has a background of its own.
+
+    Args:
+        note: a line below the title.
+        legend: two names, of the first and of the second bar in each group.
     """
     longest = max(number or 0 for group in groups for number in group.numbers)
     scale = (_WIDTH - _LABELS_WIDTH - _NUMBERS_WIDTH) / longest
@@ -99,7 +104,7 @@ def _group(group: Group, top: float, middle: float, scale: float) -> list[str]:
 
 
 def _legend(names: Sequence[str]) -> list[str]:
-    """Draw both colours of either kind beside each name, at the right of the head."""
+    """Draw the two names at the top right, each behind its two colours: ours and theirs."""
     drawn = []
     for place, name, left in zip(
         ("first", "second"), names, (_WIDTH - 310, _WIDTH - 160), strict=True

@@ -3,10 +3,11 @@
     git worktree add ../old main
     make compare OTHER=../old
 
-Both run with this checkout's Python and packages, alone and in turns: the other, this, this, the
-other, and so on, so that a slow minute of the machine hits both. Each pair of neighbouring runs
-gives a ratio, more than 1 where this checkout is faster. Compared with itself (OTHER=.), the
-spread of the ratios shows how small a difference the machine lets one see.
+Both run with this checkout's Python and packages. Only one runs at a time, in this order: the
+other, this, this, the other, and so on. So if the machine is slow for a minute, that hits both.
+Each two runs in a row are a pair and give a ratio: more than 1 where this checkout is faster.
+
+Compare this checkout with itself (OTHER=.) to see how far the ratios are from 1 by chance alone.
 """
 
 from __future__ import annotations
@@ -22,42 +23,40 @@ from tqdm import tqdm
 
 from benchmarks.contestants.ours import incrementer
 from benchmarks.contestants.programs import missing
-from benchmarks.contestants.server import Contestant, Server
-from benchmarks.load import Void, siege, wrk
-from benchmarks.paths import ROOT
-
-_BATCH_LENGTH = 1000
-"""Of the batches that requests.lua makes."""
+from benchmarks.load import BATCH_INCREMENTS, Void, siege, wrk
+from benchmarks.paths import new_folder
+from tests.testbed.commands import ROOT
+from tests.testbed.service import Service
 
 
-def _lane(server: Server, seconds: int) -> float:
-    return wrk(server.port, seconds).rate
+def _load_lane(service: Service, seconds: int) -> float:
+    return wrk(service.port, seconds).requests_per_second
 
 
-def _batches(server: Server, seconds: int) -> float:
-    return wrk(server.port, seconds, "batch").rate * _BATCH_LENGTH
+def _load_with_batches(service: Service, seconds: int) -> float:
+    return wrk(service.port, seconds, "batch").requests_per_second * BATCH_INCREMENTS
 
 
-def _siege(server: Server, seconds: int) -> float:
-    run = siege(server.port, seconds, server.folder)
+def _load_with_siege(service: Service, seconds: int) -> float:
+    run = siege(service.port, seconds, service.folder)
     if run.failed:
         raise Void(f"{run.failed} transactions failed")
-    return run.rate
+    return run.transactions_per_second
 
 
 @dataclass(frozen=True)
 class Measure:
     what: str
-    run: Callable[[Server, int], float]
-    """Loads a server for some seconds, and returns how much it did in each."""
+    run: Callable[[Service, int], float]
+    """Loads a service for some seconds, and returns how much it did per second."""
     fsync: str = "everysec"
 
 
 MEASURES = (
-    Measure("increment lane, requests/s", _lane),
-    Measure("JOURNAL_FSYNC=always, requests/s", _lane, fsync="always"),
-    Measure("batches of 1,000, increments/s", _batches),
-    Measure("siege, transactions/s", _siege),
+    Measure("increment lane, requests/s", _load_lane),
+    Measure("JOURNAL_FSYNC=always, requests/s", _load_lane, fsync="always"),
+    Measure("batches of 1,000, increments/s", _load_with_batches),
+    Measure("siege, transactions/s", _load_with_siege),
 )
 
 
@@ -65,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare")
     parser.add_argument("other", type=Path, help="path of the other checkout")
     parser.add_argument("--rounds", type=int, default=6, help="pairs of runs of each measure")
-    parser.add_argument("--seconds", type=int, default=5, help="of each run")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each run")
     arguments = parser.parse_args()
     other = arguments.other.resolve()
     if not (other / "gunicorn.conf.py").exists():
@@ -89,7 +88,7 @@ def compare(other: Path, rounds: int, seconds: int) -> list[str]:
             progress.set_description(measure.what)
             try:
                 pairs[measure].append(_pair(measure, other, seconds, other_first=number % 2 == 0))
-            except (Void, RuntimeError) as trouble:
+            except (Void, AssertionError) as trouble:
                 void += ["", f"{measure.what}: a pair does not count: {trouble}"]
             progress.update()
     progress.close()
@@ -102,7 +101,7 @@ def compare(other: Path, rounds: int, seconds: int) -> list[str]:
 
 
 def _pair(measure: Measure, other: Path, seconds: int, other_first: bool) -> tuple[float, float]:
-    """Return what the other checkout did in each second, and what this one did."""
+    """Return what the other checkout did per second, and what this one did."""
     if other_first:
         before = _rate(measure, other, seconds)
         return before, _rate(measure, ROOT, seconds)
@@ -112,9 +111,9 @@ def _pair(measure: Measure, other: Path, seconds: int, other_first: bool) -> tup
 
 def _rate(measure: Measure, checkout: Path, seconds: int) -> float:
     start = incrementer(checkout=checkout, JOURNAL_FSYNC=measure.fsync)
-    with Contestant("Incrementer", start).running() as server:
-        measure.run(server, 1)  # warm-up
-        return measure.run(server, seconds)
+    with new_folder() as folder, start(folder) as service:
+        measure.run(service, 1)  # warm-up
+        return measure.run(service, seconds)
 
 
 def _line(what: str, pairs: list[tuple[float, float]]) -> str:

@@ -17,7 +17,7 @@ FEW, MANY = 64, 512
 """Connections that stay open during a run."""
 
 Plan = Mapping[Contestant, Sequence[int]]
-"""With how many connections each contestant is measured, one number after the other."""
+"""For each contestant, the numbers of connections that it is measured with, one by one."""
 
 
 @dataclass
@@ -26,13 +26,13 @@ class Throughput:
 
     contestant: Contestant
     runs: dict[int, list[Run]] = field(default_factory=lambda: defaultdict(list))
-    """By the number of connections."""
+    """The runs that count, by the number of connections."""
     void: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Why runs did not count."""
+    """Why other runs do not count, by the number of connections."""
     not_installed: Sequence[str] = ()
 
     def absent(self, connections: int) -> str:
-        """Say why there is no number for so many `connections`; empty where there is one."""
+        """Return why there is no result for so many `connections`; empty where there is one."""
         if self.not_installed:
             return f"{' and '.join(self.not_installed)} not installed"
         if self.runs[connections]:
@@ -40,9 +40,9 @@ class Throughput:
         void = self.void[connections]
         return f"every run void: {void[-1]}" if void else "not measured"
 
-    def rate(self, connections: int) -> float:
-        """Return the median of the runs: requests per second."""
-        return median(run.rate for run in self.runs[connections])
+    def requests_per_second(self, connections: int) -> float:
+        """Return the median of the runs."""
+        return median(run.requests_per_second for run in self.runs[connections])
 
     def p99_ms(self, connections: int) -> float:
         """Return the median of the runs: milliseconds that 99 % of the requests took at most."""
@@ -50,10 +50,11 @@ class Throughput:
 
 
 def throughput(plan: Plan, rounds: int, seconds: float) -> dict[str, Throughput]:
-    """Measure each contestant `rounds` times, in turn, so that a slow minute hits them all.
+    """Measure each contestant `rounds` times.
 
-    In each round a contestant is started once, and measured with every number of connections that
-    `plan` has for it.
+    The contestants take turns: if the machine is slow for a minute, that hits more than one of
+    them. In each round a contestant is started once, and measured with every number of connections
+    that `plan` has for it.
 
     Returns:
         The results, by the contestants' names.
@@ -73,15 +74,15 @@ def throughput(plan: Plan, rounds: int, seconds: float) -> dict[str, Throughput]
 
 
 def _measure(result: Throughput, numbers: Sequence[int], seconds: float) -> None:
-    sends = result.contestant.sends
+    kind = result.contestant.request_kind
     try:
         with result.contestant.running() as server:
-            wrk(server.port, 1, sends)  # warm-up
+            wrk(server.port, 1, kind)  # warm-up
             for connections in numbers:
                 try:
-                    result.runs[connections].append(wrk(server.port, seconds, sends, connections))
+                    result.runs[connections].append(wrk(server.port, seconds, kind, connections))
                 except Void as void:
                     result.void[connections].append(str(void))
-    except (Void, RuntimeError) as trouble:
+    except (Void, AssertionError) as trouble:
         for connections in numbers:
             result.void[connections].append(str(trouble))

@@ -1,4 +1,4 @@
-"""Fixtures: the service, started for one test or shared by many."""
+"""Fixtures: the service, started for one test or shared by many tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.testbed.service import Service, StartService
 
 @pytest.fixture
 def start_service(tmp_path: Path) -> Iterator[StartService]:
-    """Start the service with the given settings; what runs at the end of the test is killed."""
+    """A function that starts a service with the given settings; it is killed after the test."""
     with ExitStack() as stack:
 
         def start(*, command: Sequence[str] = GUNICORN, **settings: str) -> Service:
@@ -41,9 +41,11 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service for a module's tests of limits: one worker, whose limits are small."""
+    """A service with one worker that has small limits, shared by the tests of a module."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))  # for the test's own side
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (min(8192, hard), hard)
+    )  # for the test's own connections
     folder = tmp_path_factory.mktemp("impatient")
     settings = {"WEB_CONCURRENCY": "1", "MAX_BODY_BYTES": "65536"}
     with Service(folder, command=IMPATIENT, **settings) as service:

@@ -153,7 +153,7 @@ KEYS = [
     "line\nbreak\ttab\r\x7f",
     "🦊👩‍👩‍👧",
     "Ünïcödé",
-    "e\u0301",  # not made one with the next: nothing is normalised
+    "e\u0301",  # looks like the next one, but is another key: keys are not normalised
     "\u00e9",
     "\u202e right to left",
     "\uffff\U0010ffff",

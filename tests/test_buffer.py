@@ -1,4 +1,4 @@
-"""The buffer's limits: 503 while they are reached, and 200 again by itself."""
+"""The buffer's limits: replies are 503 while one is reached, and 200 again after the next flush."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_new_keys_over_the_limit_get_503_and_old_ones_count(start_service: Start
 
 
 def statuses_of_one_turn(service: Service, *requests: bytes) -> list[int]:
-    """Send all at once, the last with `Connection: close`, and return the replies' statuses."""
+    """Send all in one piece, and return the statuses; the last one has `Connection: close`."""
     return statuses(talk(service.port, [b"".join(requests)]))
 
 
@@ -56,7 +56,7 @@ def test_requests_of_one_turn_share_the_room(start_service: StartService) -> Non
     assert service.totals() == {"a": 3, "b": 1, "c": 1}
 
 
-def test_of_a_turn_that_the_disk_refuses_nothing_counts(start_service: StartService) -> None:
+def test_nothing_counts_of_a_turn_that_the_disk_refuses(start_service: StartService) -> None:
     service = start_service(WEB_CONCURRENCY="1")
     turn = [
         build_request(b"key=a&value=1"),
@@ -72,7 +72,7 @@ def test_of_a_turn_that_the_disk_refuses_nothing_counts(start_service: StartServ
     service.wait_for_totals({"a": 5_001, "b": 1})
 
 
-def test_of_a_turn_at_the_limit_neither_singles_nor_batches_count(
+def test_neither_singles_nor_batches_count_of_a_turn_at_the_limit(
     start_service: StartService,
 ) -> None:
     service = start_service(
@@ -95,14 +95,14 @@ def test_of_a_turn_at_the_limit_neither_singles_nor_batches_count(
     assert service.totals() == {"a": 40_000, "small": 100 * accepted, "b": 2 * accepted}
 
 
-def test_why_no_journal_can_be_made_is_told(start_service: StartService) -> None:
+def test_the_reply_says_why_no_journal_can_be_made(start_service: StartService) -> None:
     service = start_service(WEB_CONCURRENCY="1")
     (worker,) = service.workers()
     psutil.Process(worker).rlimit(psutil.RLIMIT_FSIZE, (10, -1))  # less than a journal's header
-    for told in ("the disk is full", "File too large"):
+    for reason in ("the disk is full", "File too large"):
         reply = service.post("key=a&value=1")
         assert_unavailable(reply)
-        assert told in reply.json()["error"]
+        assert reason in reply.json()["error"]
         psutil.Process(worker).rlimit(psutil.RLIMIT_FSIZE, (0, -1))
 
 

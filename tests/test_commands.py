@@ -1,4 +1,4 @@
-"""flushnumbers and resetnumbers, beside running services, dead ones and none."""
+"""flushnumbers and resetnumbers: while a service runs, and after it was killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
 
 
-def test_flushnumbers_brings_in_the_living_and_the_dead(start_service: StartService) -> None:
+def test_flushnumbers_flushes_living_and_dead_workers(
+    start_service: StartService,
+) -> None:
     service = start_service(FLUSH_INTERVAL=NEVER)
     service.increment("dead", 1)
     service.kill()
@@ -54,7 +56,9 @@ def test_flushnumbers_names_a_file_that_it_cannot_read_and_goes_on(
     assert alien.read_bytes() == b"something else"
 
 
-def test_resetnumbers_forgets_what_came_before_and_only_that(start_service: StartService) -> None:
+def test_resetnumbers_deletes_only_what_came_before_it(
+    start_service: StartService,
+) -> None:
     service = start_service(FLUSH_INTERVAL=NEVER)
     service.increment("flushed", 1)
     service.manage("flushnumbers")
@@ -67,7 +71,7 @@ def test_resetnumbers_forgets_what_came_before_and_only_that(start_service: Star
 
 
 def test_resetnumbers_under_load_is_exact(service: Service) -> None:
-    """Increments before a reset under one key, those after it under another."""
+    """Increments before, during and after a reset have different keys."""
     for round_ in range(2):
         with Load(service, prefix=f"before {round_}") as before:
             before.wait_for_more(3_000)
@@ -108,7 +112,7 @@ def test_command_says_that_the_database_failed(tmp_path: Path, command: tuple[st
     assert "Traceback" not in said
 
 
-def test_flush_and_reset_at_once_under_load_end_well(service: Service) -> None:
+def test_flushes_and_resets_at_once_under_load_succeed(service: Service) -> None:
     with Load(service) as load, ThreadPoolExecutor() as pool:
         commands = [("flushnumbers",), ("resetnumbers", "--noinput")] * 3
         list(pool.map(lambda command: service.manage(*command), commands))

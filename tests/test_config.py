@@ -1,4 +1,4 @@
-"""Settings: a bad one stops the start with a sentence, a good one takes effect."""
+"""Settings: a bad one stops the start, with advice, and a good one takes effect."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from tests.testbed.service import Service, StartService
         ("JOURNAL_DIR", "/dev/null/journal", "folder that the service's user may write to"),
     ],
 )
-def test_bad_setting_is_told_with_advice(
+def test_bad_setting_is_refused_with_advice(
     tmp_path: Path, name: str, value: str, advice: str
 ) -> None:
     said = Service(tmp_path, **{name: value}).manage("check", code=1)
@@ -67,15 +67,15 @@ def test_journal_dir_may_be_in_a_folder_that_cannot_be_read(tmp_path: Path) -> N
     closed = tmp_path / "closed"
     (closed / "journal").mkdir(parents=True)
     closed.chmod(0o311)
-    # Root reads everything, unless it has given that up.
-    as_others = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-    command = (*(as_others if os.geteuid() == 0 else ()), *GUNICORN)
+    # Root can read every folder, unless `setpriv` takes that right away.
+    without_rights = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    command = (*(without_rights if os.geteuid() == 0 else ()), *GUNICORN)
     with Service(tmp_path, command=command, JOURNAL_DIR=str(closed / "journal")) as service:
         service.increment("a")
         service.wait_for_totals({"a": 1})
 
 
-def test_project_may_stand_anywhere(tmp_path: Path) -> None:
+def test_project_may_be_in_a_folder_with_any_name(tmp_path: Path) -> None:
     project = tmp_path / "C# 100%41"
     for folder in ("counters", "incrementer_site"):
         shutil.copytree(ROOT / folder, project / folder)

@@ -64,7 +64,7 @@ def test_refused_connections_do_not_pile_up(impatient: Service) -> None:
 
 
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
-def test_requests_under_way_at_a_stop_are_answered_and_count(
+def test_requests_that_have_begun_before_a_stop_are_answered_and_count(
     start_service: StartService, fsync: str
 ) -> None:
     service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER, JOURNAL_FSYNC=fsync)

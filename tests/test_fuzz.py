@@ -1,6 +1,6 @@
-"""Bytes that nobody would think of, at the real socket: none does harm, and the account holds.
+"""Unlikely bytes, sent to the real socket, do no harm, and the account is right.
 
-`STREAMS=100000 SEED=7 pytest tests/test_fuzz.py --timeout 3600` tries more, and others.
+`STREAMS=100000 SEED=7 pytest tests/test_fuzz.py --timeout 3600` sends more, and other ones.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from tests.testbed.service import Service, StartService
 STREAMS = int(os.environ.get("STREAMS", "2000"))
 SEED = os.environ.get("SEED", "")
 PATIENCE_SECONDS = REQUEST_SECONDS / 2
-"""How long a reply or a close may take; the service gives a slow request twice as long."""
+"""How long a reply or a close may take; the service waits twice as long for a slow request."""
 
 
 def _converse(service: Service, pieces: list[bytes], requests: list[Request]) -> list[int | None]:
-    """Send `pieces`; return the status of each of `requests`, and of what comes after those."""
+    """Send `pieces`; return the status of the reply to each of `requests`, and of later replies."""
     with (
         connect(service.port, PATIENCE_SECONDS) as connection,
         connection.makefile("rb") as stream,
     ):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with suppress(ConnectionError):  # the service has read enough
+        with suppress(ConnectionError):  # the service may close before it has read everything
             for piece in pieces:
                 connection.sendall(piece)
         reader = ReplyReader(stream)

@@ -1,4 +1,4 @@
-"""Clients that mean harm hold up nobody else, and fill no memory."""
+"""Clients that want to do harm do not block other clients, and do not fill the memory."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_slow_senders_are_cut_off_and_others_are_served_meanwhile(impatient: Ser
         for connection in slow:
             connection.setblocking(False)
             connection.send(b"POST /increment HTTP/1.1\r\n")
-        begun = time.monotonic()
+        began = time.monotonic()
         served = 0
         while slow:
-            assert time.monotonic() < begun + 10 * IMPATIENT_SECONDS, f"{len(slow)} are still open"
+            assert time.monotonic() < began + 10 * IMPATIENT_SECONDS, f"{len(slow)} are still open"
             for connection in list(slow):
                 try:
                     connection.send(b"X")  # a header's name that never ends
@@ -79,10 +79,12 @@ def test_line_ends_between_requests_keep_no_connection_open(start_service: Start
     ],
     ids=["header", "trailer", "chunk extension"],
 )
-def test_what_is_no_body_ends_somewhere(shared_service: Service, begin: bytes) -> None:
+def test_headers_trailers_and_chunk_extensions_have_a_limit(
+    shared_service: Service, begin: bytes
+) -> None:
     with closing(connect(shared_service.port)) as connection:
         connection.settimeout(REQUEST_SECONDS / 2)
-        with suppress(ConnectionError):  # it has been refused
+        with suppress(ConnectionError):  # the service has closed the connection
             connection.sendall(LANE + begin)
             for _ in range(20):
                 connection.sendall(b"x" * 10_000)
@@ -90,13 +92,15 @@ def test_what_is_no_body_ends_somewhere(shared_service: Service, begin: bytes) -
                 pass
 
 
-def test_a_body_of_a_hundred_thousand_fields_holds_nobody_up(shared_service: Service) -> None:
+def test_a_body_with_very_many_fields_is_answered_in_time(shared_service: Service) -> None:
     fields = {"key": "\\u0061", **{str(n): 0 for n in range(80_000)}, "value": 1}
     body = json.dumps(fields, separators=(",", ":"))
     assert shared_service.post(body, JSON, Connection="close").status == 200
 
 
-def test_what_is_nested_as_deeply_as_is_accepted_counts_later(start_service: StartService) -> None:
+def test_the_deepest_json_that_is_accepted_counts_after_a_crash(
+    start_service: StartService,
+) -> None:
     service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
 
     def accepts(depth: int) -> bool:

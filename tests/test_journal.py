@@ -1,4 +1,4 @@
-"""Journals as a crash, a bad disk or another version leaves them."""
+"""Journals that a crash, a bad disk or another version has left."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AFTER = written(section("after"))
 
 
 def leave(service: Service, content: bytes, suffix: str = ".journal") -> Path:
-    """Leave a journal of a process that is gone."""
+    """Write a journal as a process that is gone may have left it; return its path."""
     path = service.journal_dir / (uuid4().hex + suffix)
     path.write_bytes(content)
     return path
@@ -144,7 +144,7 @@ def test_mended_journal_counts_without_a_restart(stopped: Service) -> None:
         assert service.log().count("is not a journal") <= len(service.workers())
 
 
-def test_journal_is_counted_once_though_two_processes_find_it(stopped: Service) -> None:
+def test_journal_that_several_processes_find_counts_once(stopped: Service) -> None:
     for _ in range(50):
         leave(stopped, GOOD)
     stopped.environment["WEB_CONCURRENCY"] = "4"
@@ -155,7 +155,7 @@ def test_journal_is_counted_once_though_two_processes_find_it(stopped: Service) 
 
 
 @pytest.mark.parametrize("name", ["copy of " + "0" * 32, "0\udcff"], ids=["long", "no UTF-8"])
-def test_file_named_as_no_journal_holds_up_no_other(stopped: Service, name: str) -> None:
+def test_file_named_as_no_journal_does_not_stop_others(stopped: Service, name: str) -> None:
     strange = stopped.journal_dir / f"{name}.journal"
     strange.write_bytes(GOOD)
     leave(stopped, GOOD)
@@ -168,7 +168,9 @@ def test_file_named_as_no_journal_holds_up_no_other(stopped: Service, name: str)
     assert strange.read_bytes() == GOOD
 
 
-def test_only_regular_files_with_a_name_and_a_header_of_ours_are_touched(stopped: Service) -> None:
+def test_only_files_with_the_name_and_the_header_of_a_journal_are_touched(
+    stopped: Service,
+) -> None:
     report = stopped.journal_dir / "yearly-report.done"
     report.write_bytes(b"figures")
     foreign = leave(stopped, b"figures", ".done")
@@ -177,7 +179,7 @@ def test_only_regular_files_with_a_name_and_a_header_of_ours_are_touched(stopped
     for suffix in ".journal", ".done":
         os.mkfifo(stopped.journal_dir / (uuid4().hex + suffix))
     leave(stopped, GOOD)
-    ours = leave(stopped, GOOD, ".done")  # a process died while it retired this one
+    ours = leave(stopped, GOOD, ".done")  # its process died while it retired this journal
     with stopped as service:
         service.wait_for_totals({"a": 7})
         wait_for(lambda: not ours.exists(), "the retired journal to go", service.log)
@@ -187,7 +189,7 @@ def test_only_regular_files_with_a_name_and_a_header_of_ours_are_touched(stopped
     assert folder.is_dir()
 
 
-def test_journals_of_format_1_are_taken_over(stopped: Service) -> None:
+def test_journals_of_format_1_are_recovered(stopped: Service) -> None:
     for path in FORMAT_1.iterdir():
         copy(path, stopped.journal_dir / f"{uuid4().hex}.journal")
     with stopped as service:
@@ -201,38 +203,35 @@ def test_journals_of_format_1_are_taken_over(stopped: Service) -> None:
         }
 
 
-def flip_a_byte(service: Service, key: str) -> None:
-    """Damage the record that has `key`, in a living process's journal."""
+@pytest.fixture
+def damaged(start_service: StartService) -> Service:
+    """A service whose journal is damaged while it runs, in the second of three records."""
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    for key in "first", "damaged", "last":
+        service.increment(key)
     (path,) = service.journal_dir.glob("*.journal")
     data = bytearray(path.read_bytes())
-    data[data.index(key.encode())] ^= 1
+    data[data.index(b"damaged")] ^= 1
     with path.open("r+b") as file:
         file.write(data)
+    return service
 
 
-def test_what_a_living_process_has_in_memory_is_worth_more_than_its_damaged_file(
-    start_service: StartService,
+def test_a_living_process_flushes_from_memory_what_is_damaged_in_its_journal(
+    damaged: Service,
 ) -> None:
-    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
-    for key in "first", "damaged", "last":
-        service.increment(key)
-    flip_a_byte(service, "damaged")
-    service.manage("flushnumbers")
-    assert service.totals() == {"first": 1}  # the rest is its owner's to flush
-    service.increment("later")
-    service.manage("flushnumbers")
-    service.stop()
-    assert service.totals() == {"first": 1, "damaged": 1, "last": 1, "later": 1}
+    damaged.manage("flushnumbers")
+    assert damaged.totals() == {"first": 1}  # only the journal's own process can flush the rest
+    damaged.increment("later")
+    damaged.manage("flushnumbers")
+    damaged.stop()
+    assert damaged.totals() == {"first": 1, "damaged": 1, "last": 1, "later": 1}
 
 
-def test_a_reset_is_exact_though_a_living_process_s_journal_is_damaged(
-    start_service: StartService,
+def test_a_reset_is_exact_where_the_journal_of_a_living_process_is_damaged(
+    damaged: Service,
 ) -> None:
-    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
-    for key in "first", "damaged", "last":
-        service.increment(key)
-    flip_a_byte(service, "damaged")
-    service.manage("resetnumbers", "--noinput")
-    service.increment("after")
-    service.stop()
-    assert service.totals() == {"after": 1}
+    damaged.manage("resetnumbers", "--noinput")
+    damaged.increment("after")
+    damaged.stop()
+    assert damaged.totals() == {"after": 1}

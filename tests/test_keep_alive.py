@@ -1,4 +1,4 @@
-"""Connections of the increment lane that are kept, and how they end."""
+"""Connections of the increment lane that are kept alive, and how they end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.testbed.waiting import wait_for
 def test_keep_alive_ends_idle_connections_and_no_others(tmp_path: Path) -> None:
     settings = ("--keep-alive", "2", "--workers", "1")
     with Service(tmp_path, command=(*GUNICORN, *settings)) as service:
-        # Increments with a head that is known, after an ordinary request on the same connection.
+        # The lane remembers this head. Later the same head comes on a connection whose first
+        # request was an ordinary one.
         post = build_request(b"key=alive&value=1")
         warm = connect(service.port)
         with closing(warm):
@@ -40,7 +41,7 @@ def test_keep_alive_ends_idle_connections_and_no_others(tmp_path: Path) -> None:
 
             serve_busy()
             wait_for(idle_has_ended, "the idle connection to be closed")
-            end = time.monotonic() + 2  # a wrong timer may fire a little later than a right one
+            end = time.monotonic() + 2  # a wrong timer may close the busy connection now
             while time.monotonic() < end:
                 serve_busy()
                 time.sleep(0.1)

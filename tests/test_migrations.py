@@ -1,4 +1,4 @@
-"""The database that `make run` finds: none, or the one that the original system made."""
+"""The database that `make run` finds: a new one, or one that the original system made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_totals_of_the_original_are_kept_and_go_on_counting(tmp_path: Path) -> N
         service.wait_for_totals({"abc": 42, "it's": -2, "🦊": 2**62, "new": 1})
 
 
-def test_values_that_are_no_integers_become_some(tmp_path: Path) -> None:
+def test_values_that_are_no_integers_become_integers(tmp_path: Path) -> None:
     rows = [
         ("null", None),
         ("fraction", 1.5),
@@ -60,7 +60,7 @@ def test_values_that_are_no_integers_become_some(tmp_path: Path) -> None:
         service.wait_for_totals({key: total + 10 for key, total in totals.items()})
 
 
-def test_rows_without_a_key_go(tmp_path: Path) -> None:
+def test_rows_without_a_key_are_deleted(tmp_path: Path) -> None:
     assert adopt(tmp_path, [(None, 1), (None, 2), ("good", 5)]).totals() == {"good": 5}
 
 

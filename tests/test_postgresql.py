@@ -23,8 +23,8 @@ MIN, MAX = -(2**63), 2**63 - 1
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresServer]:
-    # Not in pytest's folders: for root the server runs as another user, and any other run of pytest
-    # closes those folders to all users but its own.
+    # Not in pytest's folders: for root the server runs as another user, and pytest closes its
+    # folders to other users.
     with (
         tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
         start_postgresql(Path(folder) / "data") as server,
@@ -78,7 +78,7 @@ def test_crash_of_one_machine_loses_nothing(machines: list[Service]) -> None:
     assert not load2.unanswered
 
 
-def test_reset_begins_anew(machines: list[Service]) -> None:
+def test_reset_leaves_no_totals(machines: list[Service]) -> None:
     first, _ = machines
     with Load(first) as before:
         pass
@@ -90,7 +90,7 @@ def test_reset_begins_anew(machines: list[Service]) -> None:
     assert first.totals() == {"a": 2}
 
 
-def test_a_flush_that_waits_for_the_database_without_end_is_told(
+def test_readyz_says_that_a_flush_waits_too_long_for_the_database(
     database_url: str, tmp_path: Path
 ) -> None:
     service = Service(tmp_path, command=IMPATIENT, DATABASE_URL=database_url, WEB_CONCURRENCY="1")
@@ -100,7 +100,7 @@ def test_a_flush_that_waits_for_the_database_without_end_is_told(
         return service.request("GET", "/readyz")
 
     with service, psycopg.connect(database_url) as other:
-        other.execute("LOCK TABLE numbers")  # or a machine that is gone, and PostgreSQL knows not
+        other.execute("LOCK TABLE numbers")  # as a crashed machine may hold it
         service.increment("a")
         wait_for(lambda: readyz().status == 503, "the flush to be missed")
         assert readyz().json()["error"] == "the flush does not end"

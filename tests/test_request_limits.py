@@ -1,4 +1,4 @@
-"""Requests may be only so long and so slow, in the increment lane and outside it."""
+"""Requests that are too long or too slow are refused, in the increment lane and outside it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_body_too_long_leaves_the_connection_usable(impatient: Service, head: 
         assert statuses(receive_all(connection)) == [413, 413, 200]
 
 
-def test_a_body_is_not_kept_for_when_the_same_head_comes_again(start_service: StartService) -> None:
+def test_a_head_is_remembered_without_its_body(start_service: StartService) -> None:
     service = start_service(WEB_CONCURRENCY="1")
     before = largest_memory_bytes(service.workers())
     with closing(connect(service.port)) as connection:

@@ -15,6 +15,7 @@ import pytest
 from tests.testbed.commands import GUNICORN, PRELOAD, RUNSERVER, THREADED_WSGI
 from tests.testbed.databases import locked
 from tests.testbed.load import Load
+from tests.testbed.ports import listening_sockets
 from tests.testbed.programs import needs
 from tests.testbed.requests import connect
 from tests.testbed.service import NEVER, Service, StartService
@@ -67,8 +68,9 @@ def test_stop_flushes_first(
         for _ in range(5):
             service.increment("a")
         if command == THREADED_WSGI:
-            # gthread waits for itself where SIGINT finds it handing a request to a thread, and that
-            # can be just after the reply; gunicorn kills it then, and the next start recovers.
+            # If SIGINT comes while gthread hands a request to a thread, it waits for itself for
+            # ever. It may still do that just after the reply. Then gunicorn kills it, and only the
+            # next start recovers its journal.
             wait_for(lambda: all(map(waits_for_events, service.workers())), "idle workers")
         service.stop(signal_)
         assert service.totals() == {"a": 5}
@@ -150,13 +152,10 @@ def test_connections_are_spread_over_the_workers(
 
     def queues() -> int:
         """How many sockets have connections that wait to be accepted."""
-        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        listening = [
-            line for line in lines if line[1].endswith(f":{service.port:04X}") and line[3] == "0A"
-        ]
-        return sum(int(line[4].partition(":")[2], 16) > 0 for line in listening)
+        return sum(listening.unread > 0 for listening in listening_sockets(service.port))
 
-    # All connect before anyone accepts: from one queue, the first to look would take them all.
+    # All clients connect before any worker accepts. If there were only one queue, the first worker
+    # that runs again would take all connections.
     for process in processes:
         process.suspend()
     with ExitStack() as stack:
@@ -167,7 +166,7 @@ def test_connections_are_spread_over_the_workers(
             process.resume()
             wait_for(lambda: not waiting or queues() < waiting, "a queue to be empty")  # noqa: B023
         wait_for(lambda: sum(served()) == 64, "all connections to be accepted")
-        # The kernel picks a worker by a hash: one has fewer once in a million times.
+        # The kernel picks a worker by a hash: in one of a million runs, one worker gets fewer.
         assert min(served()) >= least, served()
 
 

@@ -1,4 +1,4 @@
-"""The load test: its requests, and that its check can fail."""
+"""`make siege`: its requests, its check of the totals, and that this check can fail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_check_finds_what_is_wrong() -> None:
 
 
 @needs("siege")
-def test_siege_is_laid_and_the_totals_hold(service: Service, tmp_path: Path) -> None:
+def test_siege_finds_every_increment_in_the_totals(service: Service, tmp_path: Path) -> None:
     urls = tmp_path / "urls.txt"
     generate("--port", str(service.port), "--output", str(urls))
     done = subprocess.run(

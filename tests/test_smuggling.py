@@ -1,4 +1,4 @@
-"""Requests that can be read in two ways: nothing counts that was not plainly asked for."""
+"""Requests that can be read in two ways: no hidden request in them counts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tests.testbed.replies import receive_until_silence, statuses
 from tests.testbed.requests import CHUNKED, LANE, connect
 from tests.testbed.service import Service, StartService
 
-# Requests that two servers in a row may read in two ways. What follows the first one's end as some
-# would see it, or stands in its body as others would, is an increment of `inner`.
+# Bytes that two servers in a row may read in two ways. Example: a request has two Content-Lengths.
+# A proxy goes by the second: INNER is a part of the body. The server behind it goes by the first:
+# the body ends after OUTER, and INNER is a request that the proxy has not seen.
 INNER = LANE + b"Content-Length: 17\r\n\r\nkey=inner&value=1"
 OUTER = b"key=outer&value=1"
 CHUNKED_OUTER = b"11\r\n" + OUTER + b"\r\n0\r\n\r\n"
@@ -51,7 +52,7 @@ SMUGGLING = {
 def test_no_second_request_is_smuggled_in(shared_service: Service) -> None:
     keys = {}
     for number, (name, request) in enumerate(SMUGGLING.items()):
-        key = f"{number:05}"  # as long as the one it stands for
+        key = f"{number:05}"  # as long as the key `inner`, in whose place it is sent
         keys[key] = name
         with closing(connect(shared_service.port)) as connection:
             connection.sendall(request.replace(b"key=inner", b"key=" + key.encode()))
@@ -60,7 +61,7 @@ def test_no_second_request_is_smuggled_in(shared_service: Service) -> None:
     assert [keys[key] for key in shared_service.totals() if key in keys] == []
 
 
-def test_trailers_do_not_pass_for_headers(start_service: StartService) -> None:
+def test_trailers_are_not_read_as_headers(start_service: StartService) -> None:
     service = start_service(INCREMENT_TOKEN="s3cret")
     chunked = LANE + b"Transfer-Encoding: chunked\r\n"
     token = b"Authorization: Bearer s3cret\r\n"
@@ -76,14 +77,14 @@ def test_trailers_do_not_pass_for_headers(start_service: StartService) -> None:
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 @pytest.mark.parametrize("cut", [0, 10, 23])
-def test_a_wish_for_another_protocol_changes_nothing(
+def test_a_request_to_upgrade_the_protocol_is_answered_as_any_other(
     shared_service: Service, version: bytes, cut: int
 ) -> None:
     # Java's HTTP client and `curl --http2` send such requests.
     key = f"upgrade {version.decode()} {cut}"
     body = b"key=%s&value=1" % key.encode()
-    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
-    head = LANE.replace(b"1.1", version) + wish + b"Content-Length: %d\r\n\r\n" % len(body)
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    head = LANE.replace(b"1.1", version) + upgrade + b"Content-Length: %d\r\n\r\n" % len(body)
     with closing(connect(shared_service.port)) as connection:
         connection.sendall(head + body[:cut])
         connection.sendall(body[cut:])
@@ -105,7 +106,7 @@ def test_a_second_content_type_is_not_chosen_for_an_empty_first(shared_service: 
         assert statuses(receive_until_silence(connection)) == [415]
 
 
-def test_there_is_no_way_through(shared_service: Service) -> None:
+def test_connect_is_refused(shared_service: Service) -> None:
     with closing(connect(shared_service.port)) as connection:
         connection.sendall(b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost:22\r\n\r\n" + INNER)
         assert set(statuses(receive_until_silence(connection))) == {400}

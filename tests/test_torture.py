@@ -23,7 +23,7 @@ def test_counts_beside_commands() -> None:
     assert not outcome.verdict.wrong, outcome.verdict
 
 
-def test_a_fault_that_goes_wrong_is_a_failure_and_no_end_of_the_run() -> None:
+def test_a_fault_that_raises_an_error_is_reported_as_a_failure() -> None:
     def inflict(run: Run) -> None:
         run.start()
         raise TimeoutError("the worker did not come back")

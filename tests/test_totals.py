@@ -25,7 +25,7 @@ def test_thousands_of_keys_are_added_in_one_flush(start_service: StartService) -
     assert service.totals() == expected
 
 
-def test_delta_beyond_64_bits_counts_as_far_as_it_goes(start_service: StartService) -> None:
+def test_delta_beyond_64_bits_counts_up_to_the_limit(start_service: StartService) -> None:
     service = start_service(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
     service.increment("from below", -10)
     service.increment("from above", 10)

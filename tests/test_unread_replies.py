@@ -1,16 +1,16 @@
-"""Replies that a client does not read fill no memory, and hold no connection for ever."""
+"""Replies that a client does not read fill no memory, and keep no connection open for ever."""
 
 from __future__ import annotations
 
 import socket
 from contextlib import ExitStack, closing, suppress
-from pathlib import Path
 from select import select
 
 import psutil
 import pytest
 
 from tests.testbed.commands import IMPATIENT
+from tests.testbed.ports import tcp_sockets
 from tests.testbed.processes import largest_memory_bytes
 from tests.testbed.requests import LANE, connect, increment
 from tests.testbed.service import Service, StartService
@@ -102,7 +102,7 @@ def test_a_client_that_leaves_its_last_replies_unread_is_cut_off(
 
         reply = len(service.request("GET", LONG_PATH.decode()).body)
         idle = psutil.Process(service.workers()[0]).num_fds()
-        first = ask(150)  # more than the kernel holds, so that the rest waits in the worker
+        first = ask(150)  # its replies are more than the kernel holds: the rest is in the worker
         held = 0
 
         def is_full() -> bool:
@@ -111,7 +111,7 @@ def test_a_client_that_leaves_its_last_replies_unread_is_cut_off(
             return 0 < before == held
 
         wait_for(is_full, "the kernel's buffers to be full")
-        for more in (1, 2):  # a little more than the kernel holds: not enough for a pause
+        for more in (1, 2):  # a little more than the kernel holds: the worker still reads on
             ask(held // reply + more)
         wait_for(
             lambda: psutil.Process(service.workers()[0]).num_fds() <= idle, "all to be cut off"
@@ -119,14 +119,11 @@ def test_a_client_that_leaves_its_last_replies_unread_is_cut_off(
 
 
 def in_the_kernel(service: Service, connection: socket.socket) -> int:
-    """How many bytes of the service's are on their way to where `connection` reads them."""
-    client, total = connection.getsockname()[1], 0
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, remote, _, queues, *_ = line.split()
-        ends = [int(end.partition(":")[2], 16) for end in (local, remote)]
-        to_send, to_read = (int(length, 16) for length in queues.split(":"))
-        if ends == [service.port, client]:
-            total += to_send
-        elif ends == [client, service.port]:
-            total += to_read
+    """Return how many bytes the service has sent on `connection` that were not read yet."""
+    client_port, total = connection.getsockname()[1], 0
+    for one in tcp_sockets():
+        if (one.local_port, one.remote_port) == (service.port, client_port):
+            total += one.unsent
+        elif (one.local_port, one.remote_port) == (client_port, service.port):
+            total += one.unread
     return total

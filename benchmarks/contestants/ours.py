@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from benchmarks.contestants.server import WORKERS, Contestant, Server, Start
-from benchmarks.paths import ROOT
+from benchmarks.contestants.server import WORKERS, Contestant
+from tests.testbed.commands import ROOT
+from tests.testbed.ports import listening_sockets
+from tests.testbed.service import Service
+
+_SETTINGS = {"WEB_CONCURRENCY": str(WORKERS), "FLUSH_INTERVAL": "5"}
 
 
-def incrementer(database: Path | None = None, checkout: Path = ROOT, **env: str) -> Start:
+def incrementer(
+    database: Path | None = None, checkout: Path = ROOT, **settings: str
+) -> Callable[[Path], AbstractContextManager[Service]]:
     """Return a start of the Incrementer in `checkout`, on `database` where it is given."""
 
-    def start(server: Server) -> None:
-        settings = {
-            "DJANGO_SETTINGS_MODULE": "incrementer_site.settings",
-            "HOST": "127.0.0.1",
-            "PORT": str(server.port),
-            "WEB_CONCURRENCY": str(WORKERS),
-            "DATABASE_URL": f"sqlite:///{database or server.folder / 'numbers.db'}",
-            "JOURNAL_DIR": str(server.folder / "journal"),
-            "JOURNAL_FSYNC": "everysec",
-            "INCREMENT_TOKEN": "",
-        } | env
-        migrate = (sys.executable, "manage.py", "migrate", "-v0")
-        server.prepare(*migrate, env=settings, cwd=checkout)
-        server.run(
-            *(sys.executable, "-m", "gunicorn"),
-            sockets=int(settings["WEB_CONCURRENCY"]),
-            env=settings,
-            cwd=checkout,
-        )
+    @contextmanager
+    def start(folder: Path) -> Iterator[Service]:
+        # The checkout migrates the database itself: another one may need other tables.
+        url = f"sqlite:///{database or folder / 'numbers.db'}"
+        service = Service(folder, checkout, **{"DATABASE_URL": url, **_SETTINGS, **settings})
+        service.manage("migrate", "-v0")
+        workers = int(service.environment["WEB_CONCURRENCY"])
+        with service:
+            service.wait_until(
+                lambda: len(listening_sockets(service.port)) == workers, "every worker to listen"
+            )
+            yield service
 
     return start
 

@@ -1,4 +1,4 @@
-"""The programs and libraries that contestants need: which are here, and where to get the rest."""
+"""The programs and libraries that contestants need: their packages, and which are installed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LIBRARIES = {
     FASTHTTP: GOPATH / "src/github.com/valyala/fasthttp",
     NGINX_LUA: NGINX_MODULES / "ngx_http_lua_module.so",
 }
-"""What is no program, and the path that exists where it is installed."""
+"""For each library, a path that exists where it is installed."""
 
 _VERSIONS = {
     "wrk": ["wrk", "-v"],
@@ -41,7 +41,7 @@ _VERSIONS = {
     "fasthttp": ["dpkg-query", "-W", "-f", "${Version}", PACKAGES[FASTHTTP]],
     "siege": ["siege", "--version"],
 }
-"""Commands that print versions."""
+"""For each program and library, a command that prints its version."""
 
 
 def missing(*names: str) -> list[str]:

@@ -4,47 +4,52 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 
 from benchmarks.contestants.server import WORKERS, Contestant, Server, Start
+from tests.testbed.commands import GUNICORN
+from tests.testbed.ports import free_port
 
 
 def _gunicorn(
-    server: Server, app: str, *arguments: str, sockets: int = 1, env: Mapping[str, str] = {}
-) -> None:
-    server.run(
-        *(sys.executable, "-m", "gunicorn", app, "--config", os.devnull),
-        *("--bind", f"127.0.0.1:{server.port}", "--workers", str(WORKERS)),
-        *("--backlog", "2048", "--keep-alive", "75", *arguments),
+    folder: Path, app: str, *options: str, sockets: int = 1, variables: Mapping[str, str] = {}
+) -> Server:
+    port = free_port()
+    return Server(
+        folder,
+        port,
+        *(*GUNICORN, app, "--config", os.devnull),
+        *("--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS)),
+        *("--backlog", "2048", "--keep-alive", "75", *options),
         sockets=sockets,
-        env=env,
+        variables=variables,
     )
 
 
-def _hello(server: Server) -> None:
-    _gunicorn(
-        server,
+def _hello(folder: Path) -> Server:
+    return _gunicorn(
+        folder,
         "benchmarks.rivals.hello:app",
         *("--worker-class", "uvicorn_worker.UvicornWorker", "--reuse-port"),
         sockets=WORKERS,
     )
 
 
-def _naive(**env: str) -> Start:
-    def start(server: Server) -> None:
-        path = server.folder / "naive.db"
-        database = sqlite3.connect(path)
-        database.execute("CREATE TABLE numbers (key text PRIMARY KEY, value integer NOT NULL)")
-        database.close()
-        _gunicorn(
-            server,
+def _naive(**variables: str) -> Start:
+    def start(folder: Path) -> Server:
+        path = folder / "naive.db"
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE numbers (key text PRIMARY KEY, value integer NOT NULL)")
+        return _gunicorn(
+            folder,
             "django.core.wsgi:get_wsgi_application()",
             *("--worker-class", "gthread", "--threads", "4"),
-            env={
+            variables={
                 "DJANGO_SETTINGS_MODULE": "benchmarks.rivals.naive.settings",
                 "NAIVE_DATABASE": str(path),
-                **env,
+                **variables,
             },
         )
 

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from benchmarks.contestants.server import WORKERS, Contestant, Server, Start, free_port
+from benchmarks.contestants.server import WORKERS, Contestant, Server, Start
+from tests.testbed.ports import free_port
 
 
-def redis(server: Server, appendfsync: str, port: int) -> None:
-    server.run(
+def redis(folder: Path, appendfsync: str) -> Server:
+    """Return a Redis, not started yet, with its files in `folder`."""
+    port = free_port()
+    return Server(
+        folder,
+        port,
         *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""),
-        *("--appendonly", "yes", "--appendfsync", appendfsync, "--dir", server.folder),
-        port=port,
+        *("--appendonly", "yes", "--appendfsync", appendfsync, "--dir", folder),
     )
 
 
 def _webdis(appendfsync: str) -> Start:
-    def start(server: Server) -> None:
-        redis_port = free_port()
-        redis(server, appendfsync, redis_port)
-        configuration = server.folder / "webdis.json"
-        configuration.write_text(
-            json.dumps(
-                {
-                    "redis_host": "127.0.0.1",
-                    "redis_port": redis_port,
-                    "http_host": "127.0.0.1",
-                    "http_port": server.port,
-                    "threads": WORKERS,
-                    "daemonize": False,
-                    "database": 0,
-                    "verbosity": 0,
-                    "logfile": str(server.folder / "webdis.log"),
-                }
+    @contextmanager
+    def start(folder: Path) -> Iterator[Server]:
+        port = free_port()
+        configuration = folder / "webdis.json"
+        with redis(folder, appendfsync) as behind:
+            configuration.write_text(
+                json.dumps(
+                    {
+                        "redis_host": "127.0.0.1",
+                        "redis_port": behind.port,
+                        "http_host": "127.0.0.1",
+                        "http_port": port,
+                        "threads": WORKERS,
+                        "daemonize": False,
+                        "database": 0,
+                        "verbosity": 0,
+                        "logfile": str(folder / "webdis.log"),
+                    }
+                )
             )
-        )
-        server.run("webdis", configuration)
+            with Server(folder, port, "webdis", configuration) as server:
+                yield server
 
     return start
 

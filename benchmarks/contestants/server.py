@@ -1,122 +1,73 @@
-"""The processes of one contestant: started, waited for and stopped."""
+"""A contestant, and the server that answers for it while it is measured."""
 
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.paths import ROOT
+from benchmarks.paths import new_folder
+from tests.testbed.commands import ROOT
+from tests.testbed.ports import listening_sockets
+from tests.testbed.process_group import ProcessGroup
+from tests.testbed.requests import connect
+from tests.testbed.service import Service
 
 WORKERS = 2
 """Worker processes or threads of each contestant."""
 
-_START_TIMEOUT_SECONDS = 60
-_STOP_TIMEOUT_SECONDS = 60
 
+class Server(ProcessGroup):
+    """A server that is not the Incrementer, with its files in `folder`.
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    With SO_REUSEPORT each worker has a listening socket on `port`. The server has started once
+    there are `sockets` of them: before that, the first worker would get every connection.
+    """
 
-
-def _listening_sockets(port: int) -> int:
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
-
-
-def _answers(port: int) -> bool:
-    """Say whether a request gets an answer, whatever it is. (Redis answers with an error.)"""
-    try:
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return bool(connection.recv(1))
-    except OSError:
-        return False
-
-
-class Server:
-    """Processes that make up one running contestant; the first one serves HTTP on `port`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def prepare(self, *command: str | Path, env: Mapping[str, str] = {}, cwd: Path = ROOT) -> None:
-        """Run `command` to its end, before the server is started.
-
-        Raises:
-            RuntimeError: it failed.
-        """
-        done = subprocess.run(
-            command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"{command[0]} failed: {done.stderr[-2000:]}")
-
-    def run(
+    def __init__(
         self,
+        folder: Path,
+        port: int,
         *command: str | Path,
-        port: int | None = None,
         sockets: int = 1,
-        env: Mapping[str, str] = {},
-        cwd: Path = ROOT,
+        variables: Mapping[str, str] = {},
     ) -> None:
-        """Start `command` and wait until it answers on `port` (default: the server's own).
+        super().__init__(
+            list(map(str, command)),
+            cwd=ROOT,
+            environment={**os.environ, **variables},
+            log_file=folder / f"{port}.log",
+        )
+        self.folder = folder
+        self.port = port
+        self._sockets = sockets
 
-        With SO_REUSEPORT each worker has a listening socket: all `sockets` have to be there, or
-        the first worker would get every connection.
+    def start(self) -> None:
+        """Start the server and return once all its sockets listen and it answers.
 
         Raises:
-            RuntimeError: it ended, or was not there within 60 seconds.
+            AssertionError: it has ended, or does not answer in time.
         """
-        log = self.folder / "log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command, cwd=cwd, env={**os.environ, **env}, stdout=output, stderr=output
-            )
-        self._processes.append(process)
-        port = port or self.port
-        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            if _listening_sockets(port) >= sockets and _answers(port):
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"{command[0]} did not start: {log.read_text(errors='replace')[-2000:]}")
+        super().start()
+        self.wait_until(
+            lambda: len(listening_sockets(self.port)) >= self._sockets and self._answers(),
+            f"{self.command[0]} to answer on port {self.port}",
+        )
 
-    def stop(self) -> None:
-        for process in reversed(self._processes):
-            process.terminate()
-            try:
-                process.wait(_STOP_TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    @property
-    def workers(self) -> list[int]:
-        """The process ids of a gunicorn's workers."""
-        master = self._processes[0].pid
-        return [
-            int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        ]
-
-    @property
-    def processes(self) -> list[int]:
-        return [self._processes[0].pid, *self.workers]
+    def _answers(self) -> bool:
+        """Whether a request gets any answer. (Redis answers with an error.)"""
+        try:
+            with connect(self.port, 5) as connection:
+                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                return bool(connection.recv(1))
+        except OSError:
+            return False
 
 
-Start = Callable[[Server], None]
-"""Starts the processes of a contestant."""
+Start = Callable[[Path], AbstractContextManager[Server | Service]]
+"""Gets a folder for the server's files. The server runs while its context is open."""
 
 
 @dataclass(frozen=True)
@@ -125,16 +76,15 @@ class Contestant:
     start: Start
     needs: tuple[str, ...] = ()
     """Programs and libraries that have to be installed, as programs.py names them."""
-    sends: str = "form"
-    """The kind of request, as requests.lua names it."""
+    request_kind: str = "form"
+    """The kind of requests that it is sent, as requests.lua names it."""
 
     @contextmanager
-    def running(self) -> Iterator[Server]:
-        """Serve from a new folder on a disk (/tmp may be memory), and clean up."""
-        with tempfile.TemporaryDirectory(prefix="incrementer-bench-", dir="/var/tmp") as folder:
-            server = Server(Path(folder))
-            try:
-                self.start(server)
-                yield server
-            finally:
-                server.stop()
+    def running(self) -> Iterator[Server | Service]:
+        """Run its server in a new folder, and end it with the block.
+
+        Raises:
+            AssertionError: it does not start.
+        """
+        with new_folder() as folder, self.start(folder) as server:
+            yield server

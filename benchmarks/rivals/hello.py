@@ -1,4 +1,4 @@
-"""The least an ASGI application can do: what gunicorn and uvicorn-worker cost by themselves."""
+"""The smallest ASGI application: what it costs is the cost of gunicorn and uvicorn-worker."""
 
 from __future__ import annotations
 

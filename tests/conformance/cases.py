@@ -1,4 +1,4 @@
-"""Requests, each with the status that it has to get each way. Keys are as long as KEY."""
+"""Requests, each with the status that it has to get each way. KEY stands for a key of 3 bytes."""
 
 from __future__ import annotations
 

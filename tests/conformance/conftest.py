@@ -1,4 +1,4 @@
-"""The same service three times over: its lane, Django's ASGI handler, its WSGI handler."""
+"""Three services: one answers in its lane, one in Django's ASGI handler, one in its WSGI one."""
 
 from __future__ import annotations
 

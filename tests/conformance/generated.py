@@ -1,4 +1,4 @@
-"""Requests that Hypothesis makes up."""
+"""Strategies with which Hypothesis generates requests."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.testbed.requests import FORM, JSON
 
 
 def mostly(usual: Any, *rare: Sequence[Any]) -> st.SearchStrategy[Any]:
+    """Generate `usual` in 8 of 9 cases, and otherwise one of those in `rare`."""
     others = [each for some in rare for each in some]
     return st.sampled_from([usual] * 8 * len(others) + others)
 
@@ -80,7 +81,7 @@ BODIES = st.one_of(
 
 @st.composite
 def chunked_bodies(draw: st.DrawFn, body: bytes) -> bytes:
-    """Give `body` as some row of chunks."""
+    """Generate `body` in chunks."""
     row = []
     while body:
         size = draw(st.integers(1, len(body)))
@@ -93,7 +94,7 @@ def chunked_bodies(draw: st.DrawFn, body: bytes) -> bytes:
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Give a request, and the same with a Content-Length: Django's WSGI handler wants one."""
+    """Generate a request, and the same with a Content-Length, as Django's WSGI handler needs it."""
     body = draw(BODIES)
     is_json = body[:1] in (b"{", b"[") and draw(mostly(True, [False]))
     headers = [*draw(OTHER_HEADERS), *(("Authorization", value) for value in draw(TOKENS))]

@@ -1,4 +1,4 @@
-"""Requests in pieces, in chunks and after a close mean the same each way."""
+"""Requests in pieces, in chunks and after a close are understood alike each way."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def test_nothing_after_a_close_is_answered_or_counted(ways: Services) -> None:
         ["Transfer-Encoding: br, chunked"],  # gunicorn itself refuses one that it does not know
     ],
 )
-def test_a_compressed_body_is_not_taken_for_what_it_is_not(
-    ways: Services, codings: list[str]
-) -> None:
+def test_a_compressed_body_is_refused(ways: Services, codings: list[str]) -> None:
     coded = in_chunks(b"key=COD&value=3").replace(
         b"Transfer-Encoding: chunked", "\r\n".join([*codings, "Connection: close"]).encode()
     )
@@ -75,7 +73,7 @@ def test_a_compressed_body_is_not_taken_for_what_it_is_not(
     same_totals(ways, {"COD": 0})
 
 
-def test_expect_100_continue_gets_its_go_ahead(ways: Services) -> None:
+def test_expect_100_continue_is_answered_with_100(ways: Services) -> None:
     raw = request(b"key=EXP&value=3", "Expect: 100-continue", "Connection: close")
     for service in ways.values():
         with connect(service.port) as client:

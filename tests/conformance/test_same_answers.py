@@ -29,7 +29,7 @@ def test_every_request_gets_the_same_answer_each_way(ways: Services) -> None:
     expected, chunked_keys = {}, []
     for number, (name, (raw, status)) in enumerate(CASES.items()):
         key = f"{number:03}"
-        twice = [raw, raw] if status == 200 else [raw]  # the second meets a head that is known
+        twice = [raw, raw] if status == 200 else [raw]  # the lane knows the second one's head
         found = send_each_way(ways, key, twice)
         assert [answer[0] for answer in found] == [status] * len(twice), name
         expected[key] = 6 if status == 200 else 0
@@ -44,7 +44,7 @@ def test_generated_requests_get_the_same_answers_each_way(ways: Services) -> Non
     @settings(derandomize=True, max_examples=150, deadline=None)
     @given(st.lists(requests(), min_size=2, max_size=5))
     def compare(several: list[tuple[bytes, bytes]]) -> None:
-        twice = [one for one in several for _ in range(2)]  # the second meets a head that is known
+        twice = [one for one in several for _ in range(2)]  # the lane knows the second one's head
         as_sent, with_length = ([*pieces, LAST] for pieces in zip(*twice, strict=True))
         found = {
             name: answers(talk(service.port, with_length if name == "wsgi" else as_sent))

@@ -1,4 +1,4 @@
-"""Requests sent each way, and what comes of them: answers, and totals."""
+"""Requests sent to the service each way, their replies, and the totals after them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WAYS = {"lane": GUNICORN, "asgi": PLAIN_ASGI, "wsgi": WSGI}
 Services = dict[str, Service]
 """One service for each of `WAYS`."""
 Answer = tuple[int, bytes, tuple[str | None, ...]]
-"""Status, body, and what the meaningful headers say."""
+"""Status, body, and the values of the headers in MEANINGFUL."""
 
 TOKEN = "s3cret"
 BEARER = f"Bearer {TOKEN}"
@@ -38,7 +38,7 @@ LAST = request(b"", "Connection: close", line="GET /nothing HTTP/1.1", content_t
 
 
 def answers(received: bytes) -> list[Answer]:
-    """Return what is to be the same each way of every reply that a connection brought."""
+    """Return, of every reply in `received`, what has to be the same each way."""
     return [
         (reply.status, reply.body, tuple(map(reply.headers.get, MEANINGFUL)))
         for reply in read_replies(received)
@@ -64,9 +64,9 @@ def flushed_totals(service: Service) -> dict[str, int]:
 
 
 def same_totals(ways: Services, expected: dict[str, int], *chunked_keys: str) -> None:
-    """Hold the totals of some keys each way against what they have to be.
+    """Assert that some keys have the `expected` totals each way.
 
-    Those of `chunked_keys` came in chunks, which Django's WSGI handler refuses.
+    Increments of `chunked_keys` came in chunks: Django's WSGI handler has refused those.
     """
     for name, service in ways.items():
         totals = flushed_totals(service)

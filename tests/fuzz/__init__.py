@@ -1,1 +1,1 @@
-"""Fuzzers: bytes that nobody would think of, held against slow and obvious models."""
+"""Fuzzers: they give the product unlikely bytes, and compare it with slow and obvious models."""

@@ -1,7 +1,7 @@
 """`make fuzz`: coverage-guided fuzzing with Atheris, which is libFuzzer for Python.
 
-Without an argument each target runs for its share of MINUTES. `python -m tests.fuzz TARGET` runs
-one with libFuzzer's options; a file's name as the last argument runs that input again.
+Without an argument all targets run, one after the other, and share MINUTES. `python -m tests.fuzz
+TARGET` runs one, with libFuzzer's options; if the last one is a file, only that input is tried.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import atheris
 
 TARGETS = ("parsers", "journal", "lane")
 FOUND = Path(".fuzz")
-"""Inputs that reached something new, kept from run to run, and those that failed."""
+"""Inputs that reached new code, kept for the next run, and inputs that failed."""
 
 
 def run_all(minutes: float) -> int:
@@ -30,7 +30,7 @@ def run_all(minutes: float) -> int:
     ]
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
     failed = 0
-    # libFuzzer ends a process without clearing up: what the targets write is in here.
+    # libFuzzer ends a process without removing its files: so the targets write into this folder.
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=memory) as folder:
         for target in TARGETS:
             print(f"\n{target}", flush=True)

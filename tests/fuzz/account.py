@@ -1,4 +1,4 @@
-"""The account: what replies say that counts, against what does."""
+"""The account: it compares the totals with what the replies say that counts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.fuzz.obvious import Request
 
 
 class Account:
-    """The least and the most that each key's total may be; any thread may note.
+    """The least and the most that each key's total may be. Threads may share an account.
 
     Attributes:
-        acknowledged: requests that got 200 and have to count.
+        acknowledged: how many requests got 200 and have to count.
     """
 
     def __init__(self) -> None:
@@ -24,10 +24,10 @@ class Account:
         self._most: Counter[str] = Counter()
 
     def note(self, requests: list[Request], statuses: list[int | None]) -> None:
-        """Note a connection's whole requests, and the statuses of its replies.
+        """Note the whole requests of a connection, and the statuses of the replies to them.
 
-        A status is None where the connection ended before the reply. Those that are left over came
-        after what is no whole request.
+        A status is None where the connection ended before the reply. There may be more statuses
+        than requests: then something that is no whole request was answered too.
 
         Raises:
             AssertionError: a request must not get that status.
@@ -41,7 +41,7 @@ class Account:
         assert status is None or 200 <= status < 500, status
         is_sure = request.plain and status is not None
         if is_sure:
-            # The obvious reader lets some pass that the service's parser refuses.
+            # The obvious reader accepts some requests that the service's parser refuses.
             assert status in ((200, 400) if request.increments else range(400, 500)), status
         if status not in (None, 200):
             return
@@ -52,13 +52,13 @@ class Account:
                 self._most[key] += value if is_sure else max(value, 0)
 
     def check(self, totals: Mapping[str, int]) -> None:
-        """Hold `totals` against what was noted.
+        """Compare `totals` with what was noted.
 
         Raises:
             AssertionError: one is too high or too low.
         """
-        unasked = totals.keys() - self._most.keys()
-        assert not unasked, f"nobody asked for {unasked}"
+        unknown = totals.keys() - self._most.keys()
+        assert not unknown, f"no request had the keys {unknown}"
         for key in self._most:
             least = max(self._least[key], MIN_VALUE)
             most = min(self._most[key], MAX_VALUE)

@@ -1,4 +1,4 @@
-"""The reader of journals, on files that no service has written."""
+"""The reader of journals gets files that no service has written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from counters.records import (
 from tests.fuzz.obvious_journal import Newer, read_journal
 
 SEPARATOR = b"\x1e"
-"""Stands in the input between contents of records, which no fuzzer would find the checksums of."""
+"""Stands in the input between the contents of records.
+
+The records are made here, because no fuzzer would find a content with its right checksum.
+"""
 _HEADER = Header(mark=b"the mark")
 _CONTENTS = [
     increments_section([Increment("a", 1)]),
@@ -35,11 +38,15 @@ SEEDS = [
 
 
 def check(data: bytes) -> None:
-    """Read a journal that `data` describes, and `data` itself as if it were one.
+    """Read a journal that `data` describes, and also `data` itself as if it were a journal.
 
-    It begins with whether to go past damage, a position, an end, and the place of a bit that has
-    been flipped. Contents of records follow and, after the last separator, bytes that stand behind
-    the records.
+    | bytes of `data` | what they are |
+    |---|---|
+    | 0 | odd: read past what is damaged |
+    | 1 | the position to read from |
+    | 2 | the end to read to; 255: the end of the file |
+    | 3 | the place of a byte whose last bit is flipped |
+    | from 4 on | contents of records, and after the last separator bytes behind the records |
     """
     with suppress(JournalUnreadable):
         header = read_header(BytesIO(data))

@@ -1,4 +1,4 @@
-"""The increment lane, fed with bytes by a stand-in for a connection."""
+"""The increment lane gets bytes from a client in this process."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from tests.testbed.lane_client import LaneClient  # noqa: E402
 from tests.testbed.replies import ReplyReader  # noqa: E402
 
 SEPARATOR = b"\x1e"
-"""Stands in the input between what arrives at once; it has no meaning in HTTP."""
+"""Stands in the input between pieces that arrive one by one; it has no meaning in HTTP."""
 SEEDS = [draw_stream(Random(number), "k") for number in range(200)]
 
 
 async def _ordinary_way(scope: Any, receive: Any, send: Any) -> None:
-    """Stand in for Django, which answers what does not go the lane's way."""
+    """Answer instead of Django what the lane does not answer."""
     request = HttpRequest()
     request._body, more = b"", True
     while more:
@@ -66,7 +66,7 @@ def _header(scope: Any, wanted: bytes) -> str:
 
 
 class _Alarm(logging.Handler):
-    """Collects what is logged as an error: there is to be none."""
+    """Collects errors that are logged: there must be none."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -110,7 +110,7 @@ async def _talk(pieces: list[bytes]) -> LaneClient:
 
 
 def _take() -> dict[str, int]:
-    """Return what counts now, and begin anew."""
+    """Return the deltas, and leave the buffer empty."""
     buffer = _running._buffer
     if buffer.state().pending_bytes == 0:
         return {}

@@ -1,4 +1,4 @@
-"""What bytes mean, found out in slow and obvious ways, for the product to be held against."""
+"""What bytes mean, found out in slow and obvious ways, to compare the product with."""
 
 from __future__ import annotations
 
@@ -81,20 +81,23 @@ class Request:
 
     method: str
     plain: bool
-    """Whether it is beyond doubt a request to record what is in its body."""
+    """Whether it can only be read as a request to record the increments in its body."""
     increments: list[Pair]
-    """What it may count, wherever it goes."""
+    """The increments that may count if it is accepted."""
 
 
 class Unjudged(Exception):
-    """h11 refuses what the service may read: other transfer codings, many zeros in a chunk size."""
+    """h11 refuses it, but the service may accept it, and there is no model for that.
+
+    So it is with other transfer codings, and with many zeros in a chunk size.
+    """
 
 
 def read_requests(stream: bytes) -> list[Request]:
     """Return the whole requests at the beginning of what a connection sends.
 
     Raises:
-        Unjudged: nothing can be said about it.
+        Unjudged: there is no model for what it sends.
     """
     requests = []
     try:
@@ -111,7 +114,7 @@ def read_requests(stream: bytes) -> list[Request]:
             connection.send(h11.EndOfMessage())
             connection.start_next_cycle()
             stream, _ = connection.trailing_data
-    except h11.ProtocolError as error:  # it is no HTTP from here on, or nothing may follow
+    except h11.ProtocolError as error:  # from here on it is no HTTP, or a request that may not be
         refusal = str(error)
         if "Transfer-Encoding" in refusal or ("chunk header" in refusal and b"0" * 9 in stream):
             raise Unjudged from error
@@ -119,9 +122,10 @@ def read_requests(stream: bytes) -> list[Request]:
 
 
 def _strict(stream: bytes) -> bytes:
-    """Return `stream` without what h11 minds in its first request, and the service does not.
+    """Return `stream` with a first request that h11 accepts where the service accepts it.
 
-    That is empty lines before it, more spaces than one, and any other number of Hosts than one.
+    So there are no empty lines before it, one space between the words of its first line, and one
+    Host.
     """
     head, end, rest = stream.lstrip(b"\r\n").partition(b"\r\n\r\n")
     first, *fields = head.split(b"\r\n")

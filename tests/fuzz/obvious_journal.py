@@ -16,7 +16,7 @@ Pair = tuple[str, int]
 
 
 class Newer(Exception):
-    """There is a section of a kind that is not known."""
+    """There is a section of an unknown kind: a newer version has written it."""
 
 
 @dataclass
@@ -29,10 +29,10 @@ class Found:
 
 
 def read_journal(data: bytes, header: Header, position: int, past_damage: bool) -> Found:
-    """Return what stands after `position`.
+    """Return the increments after `position`, and which bytes are damaged.
 
     Raises:
-        Newer: nothing of it may count.
+        Newer: no increment of it may count.
     """
     at = max(position, header.size)
     found = Found(end=at)
@@ -51,7 +51,10 @@ def read_journal(data: bytes, header: Header, position: int, past_damage: bool) 
 
 
 def _record(data: bytes, mark: bytes) -> tuple[int, list[Pair]]:
-    """Return how long the record is that `data` begins with, and its increments; 0 if none is."""
+    """Return the length of the record at the beginning of `data`, and its increments.
+
+    The length is 0 where there is no whole record.
+    """
     if len(data) < 16 or data[:8] != mark:
         return 0, []
     length, checksum = unpack("<II", data[8:16])

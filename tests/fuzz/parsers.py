@@ -1,4 +1,4 @@
-"""The parsers of bodies, against slow and obvious ones."""
+"""The parsers of bodies, compared with slow and obvious ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEEDS = [
 
 
 def parsed_form(body: bytes) -> Pair | None:
-    """Return what `parse_form` makes of `body`, None where it refuses it."""
+    """Return the increment that `parse_form` reads in `body`; None where it refuses `body`."""
     try:
         increment = parse_form(body)
     except BadIncrement:
@@ -27,7 +27,7 @@ def parsed_form(body: bytes) -> Pair | None:
 
 
 def parsed_json(body: bytes) -> list[Pair] | None:
-    """Return what `parse_json` makes of `body`, None where it refuses it."""
+    """Return the increments that `parse_json` reads in `body`; None where it refuses `body`."""
     try:
         found = parse_json(body)
     except BadIncrement:
@@ -36,11 +36,11 @@ def parsed_json(body: bytes) -> list[Pair] | None:
         return [(found.key, found.value)]
     pairs = [(increment.key, increment.value) for increment in found.increments]
     read_back = decode_content(Header(), batch_section(found.json))
-    assert read_back == pairs, "it is not read back from the journal as it was accepted"
+    assert read_back == pairs, "the journal's batch is not what was accepted"
     return pairs
 
 
 def check(data: bytes) -> None:
-    """Read `data` as a body of either kind."""
+    """Read `data` as a form and as JSON."""
     assert parsed_form(data) == read_form(data)
     assert parsed_json(data) == read_json(data)

@@ -1,4 +1,4 @@
-"""What connections send: requests, whole or broken in ways that a seed decides."""
+"""What connections send: random requests, some of them whole and some of them broken."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ TOKENS = [
 
 
 def draw_stream(chance: Random, key: str) -> bytes:
-    """Return what one connection sends: increments of `key`, and what looks like them."""
+    """Return what one connection sends: increments of `key`, and bytes that look like them."""
     stream = b"".join(_request(chance, key) for _ in range(chance.randint(1, 4)))
     for _ in range(chance.choice([0, 0, 0, 1, 1, 1, 2, 5])):
         stream = _mutate(chance, stream, key)

@@ -1,4 +1,4 @@
-"""Increments made from several places at once, and what of them was acknowledged."""
+"""Increments from several places at once, and which of them were acknowledged."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from http.client import HTTPException
 from itertools import count
 from threading import Thread
 
-from tests.packaging.processes import Process
-from tests.packaging.project import Project, get
+from tests.packaging.project import Project
+from tests.testbed.process_group import ProcessGroup
+from tests.testbed.requests import send_request
 
 
 class Caller:
@@ -28,14 +29,14 @@ class Caller:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until it has noticed that the server is gone."""
+        """Wait until it has seen that the server is gone."""
         self._thread.join()
 
     def _run(self) -> None:
         for number in count():
             key = f"{self._name}-{number}"
             try:
-                status = get(self._port, f"/{self._view}/{key}")
+                status = send_request(self._port, "GET", f"/{self._view}/{key}").status
             except (OSError, HTTPException):
                 return
             if status == 200:
@@ -44,7 +45,7 @@ class Caller:
                 self.failures.append(status)
 
 
-def acknowledged_by_command(command: Process) -> list[str]:
+def acknowledged_by_command(command: ProcessGroup) -> list[str]:
     """Return the keys that `manage.py countforever` has said it counted."""
     *whole, _torn = command.log().split("\n")
     return [f"command-{number}" for number in whole]
@@ -53,7 +54,7 @@ def acknowledged_by_command(command: Process) -> list[str]:
 def check(project: Project, acknowledged: list[str]) -> None:
     """Assert that each acknowledged increment is in the totals exactly once.
 
-    One of each place may be there without having been acknowledged: it was under way at the end.
+    Each place may have one more there: an increment that was under way when its process was killed.
     """
     totals = project.totals()
     shared = {key: totals.pop(key) for key in ("a", "b", "signup")}

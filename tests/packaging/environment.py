@@ -11,9 +11,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.testbed.commands import ROOT
+
 INSTALLED = ("django", "msgspec", "tqdm", "gunicorn")
-"""What the environment has besides the wheel: what the app may need, and a server."""
+"""The packages that the environment has: those that the app may need, and a server."""
 
 
 def build_wheel(folder: Path) -> Path:
@@ -33,8 +34,8 @@ def build_wheel(folder: Path) -> Path:
 def make_environment(folder: Path, wheel: Path) -> Path:
     """Make an environment in `folder`, install `wheel` there and return its Python.
 
-    The packages of INSTALLED are links to those of this environment. Nothing else can be imported,
-    so the wheel works only if it says all that it needs.
+    The packages of INSTALLED are links to those of this environment. No other package can be
+    imported, so the wheel works only if it names all packages that it needs.
 
     Raises:
         subprocess.CalledProcessError: the wheel needs more than INSTALLED.
@@ -42,7 +43,7 @@ def make_environment(folder: Path, wheel: Path) -> Path:
     venv.create(folder, symlinks=True)
     variables = {"base": str(folder), "platbase": str(folder)}
     packages = Path(sysconfig.get_path("purelib", "venv", variables))
-    for found in _with_what_they_need(*INSTALLED).values():
+    for found in _with_requirements(*INSTALLED).values():
         _link(found, packages)
     python = folder / "bin" / "python"
     pip = (sys.executable, "-m", "pip", "--quiet", "--python", str(python))
@@ -50,8 +51,8 @@ def make_environment(folder: Path, wheel: Path) -> Path:
     return python
 
 
-def _with_what_they_need(*names: str) -> dict[str, Distribution]:
-    """Return the distributions of `names` and of what these require, by name."""
+def _with_requirements(*names: str) -> dict[str, Distribution]:
+    """Return, by name, the packages `names` and all packages that these require."""
     found: dict[str, Distribution] = {}
     missing = list(names)
     while missing:

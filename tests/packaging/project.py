@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
-import subprocess
-from contextlib import closing
-from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.packaging.processes import Process, free_port, wait_for
+from tests.testbed.commands import run
+from tests.testbed.databases import rows
+from tests.testbed.ports import free_port
+from tests.testbed.process_group import ProcessGroup
+from tests.testbed.requests import send_request
+
+_ENVIRONMENT = {"PATH": os.environ["PATH"]}
+"""Without PYTHONPATH and Django's settings, which may be the test's own."""
 
 _SETTINGS = """
 INSTALLED_APPS += ["counters", "shop"]
@@ -66,7 +69,7 @@ class Project:
         self.python = python
         self.database = folder / "db.sqlite3"
         self.journals = folder / "journal"
-        self._started: list[Process] = []
+        self._started: list[ProcessGroup] = []
 
     def copy(self, folder: Path) -> Project:
         """Return a copy of the project, with its database, in `folder`, which may exist."""
@@ -84,18 +87,8 @@ class Project:
         Raises:
             AssertionError: its exit code is not `code`.
         """
-        done = subprocess.run(
-            [str(self.python), *arguments],
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"]},  # PYTHONPATH and Django's settings are not ours
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == code, done.stdout
-        return done.stdout
+        command = [str(self.python), *arguments]
+        return run(command, _ENVIRONMENT, cwd=self.folder, code=code)
 
     def manage(self, *arguments: str, code: int = 0) -> str:
         """Run a management command; see `run`."""
@@ -105,42 +98,47 @@ class Project:
         """Run `text` as a plain script that sets Django up itself; see `run`."""
         return self.run("-c", f"{_SET_UP}\n{text}")
 
-    def start(self, *arguments: str) -> Process:
+    def start(self, *arguments: str) -> ProcessGroup:
         """Start the environment's Python in the project; `kill` ends it, if nothing else does."""
-        log_file = self.folder / f"process-{len(self._started)}.log"
-        process = Process([str(self.python), *arguments], self.folder, log_file)
-        self._started.append(process)
-        return process
+        program = ProcessGroup(
+            [str(self.python), *arguments],
+            cwd=self.folder,
+            environment=_ENVIRONMENT,
+            log_file=self.folder / f"process-{len(self._started)}.log",
+        )
+        self._started.append(program)
+        program.start()
+        return program
 
     def kill(self) -> None:
         """Kill what `start` and `serve` have started and what still runs."""
-        for process in self._started:
-            process.kill()
+        for program in self._started:
+            program.kill()
 
-    def serve(self, *arguments: str) -> tuple[Process, int]:
+    def serve(self, *arguments: str) -> tuple[ProcessGroup, int]:
         """Start a server, with "{port}" replaced in `arguments`; return it and its port."""
         port = free_port()
         server = self.start(*(argument.format(port=port) for argument in arguments))
 
         def answers() -> bool:
-            assert server.is_running(), server.log()
             try:
-                return get(port, "/") == 200
+                return send_request(port, "GET", "/").status == 200
             except OSError:
                 return False
 
-        wait_for(answers, "the server to answer", server.log)
+        server.wait_until(answers, "the server to answer")
         return server, port
 
     def totals(self, table: str = "numbers", database: Path | None = None) -> dict[str, int]:
         """Return the totals that the database has now."""
-        with closing(sqlite3.connect(database or self.database, timeout=60)) as connection:
-            return dict(connection.execute(f"SELECT key, value FROM {table}").fetchall())
+        return dict(self._rows(database, f"SELECT key, value FROM {table}"))
 
     def has_table(self, table: str, database: Path | None = None) -> bool:
-        with closing(sqlite3.connect(database or self.database, timeout=60)) as connection:
-            query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-            return bool(connection.execute(query, [table]).fetchone()[0])
+        tables = self._rows(database, "SELECT name FROM sqlite_master WHERE type = 'table'")
+        return (table,) in tables
+
+    def _rows(self, database: Path | None, query: str) -> list[tuple]:
+        return rows(f"sqlite:///{database or self.database}", query)
 
 
 _SET_UP = """
@@ -164,16 +162,3 @@ def make_project(folder: Path, python: Path) -> Project:
     (commands / "countforever.py").write_text(_COMMAND)
     project.add_settings(_SETTINGS)
     return project
-
-
-def get(port: int, path: str) -> int:
-    """Send a GET on a connection of its own and return the reply's status.
-
-    Raises:
-        OSError, http.client.HTTPException: no whole reply came.
-    """
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        response.read()
-        return response.status

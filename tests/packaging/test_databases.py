@@ -1,4 +1,4 @@
-"""Tables and databases as the project names them, and what they have to be like."""
+"""The project chooses the tables and the database; those that cannot be used are refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_counts_into_another_database(new_project: Project) -> None:
     other = new_project.folder / "counts.sqlite3"
     new_project.add_settings(f"""
 DATABASES["counts"] = {{**DATABASES["default"], "NAME": {str(other)!r}}}
-DATABASES["default"]["OPTIONS"] = {{}}  # of the project's other tables nothing is asked
+DATABASES["default"]["OPTIONS"] = {{}}  # this one is not checked
 COUNTERS["DATABASE"] = "counts"
 """)
     new_project.manage("migrate")

@@ -1,13 +1,16 @@
-"""Whatever counted flushes by itself when it ends normally."""
+"""A process that has counted flushes by itself when it ends normally."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
-from tests.packaging.project import Project, get
+from tests.packaging.project import Project
+from tests.testbed.requests import send_request
 
 SELDOM = 'COUNTERS["FLUSH_INTERVAL"] = 3600'
-"""So seldom that only the flush at the end can be why totals are there."""
+"""No flush comes in time but the one at the process's end."""
 COUNTED = {"a": 2, "b": -1, "first": 1, "signup": 1}
 
 
@@ -34,13 +37,13 @@ def test_a_script_flushes_when_it_fails(project: Project) -> None:
 
 def test_gunicorn_flushes_at_sigterm(project: Project) -> None:
     server, port = project.serve("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "shop.wsgi")
-    assert get(port, "/view/first") == 200
-    server.terminate()
+    assert send_request(port, "GET", "/view/first").status == 200
+    server.stop()
     assert project.totals() == COUNTED
 
 
 def test_runserver_flushes_at_control_c(project: Project) -> None:
     server, port = project.serve("manage.py", "runserver", "127.0.0.1:{port}")
-    assert get(port, "/view/first") == 200
-    server.interrupt()
+    assert send_request(port, "GET", "/view/first").status == 200
+    server.stop(signal.SIGINT, to_all=True)
     assert project.totals() == COUNTED

@@ -1,17 +1,17 @@
-"""A project counts from everywhere, is killed, and finds every acknowledged increment once."""
+"""A project counts from many places and is killed: each acknowledged increment counts once."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.packaging.books import Caller, acknowledged_by_command, check
-from tests.packaging.processes import wait_for
 from tests.packaging.project import Project
+from tests.testbed.waiting import wait_for
 
 GUNICORN = ("-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:{port}", "shop.wsgi")
 RUNSERVER = ("manage.py", "runserver", "127.0.0.1:{port}")
 ENOUGH = 50
-"""Acknowledged increments of each place, after which the kill comes."""
+"""The kill comes once each place has so many acknowledged increments."""
 
 
 @pytest.mark.parametrize("arguments", [GUNICORN, RUNSERVER], ids=["gunicorn", "runserver"])

@@ -1,4 +1,4 @@
-"""The compiled requirements belong to the direct ones, to each other and to pyproject.toml."""
+"""The compiled requirements agree with the direct ones, each other and pyproject.toml."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.packaging.environment import ROOT
+from tests.testbed.commands import ROOT
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-fuzz"])
@@ -40,7 +40,7 @@ def test_the_build_backend_is_the_one_that_developers_have() -> None:
 
 
 def _pins(name: str) -> dict[str, str]:
-    """Return the pins of a compiled file, and behind each of them what needs it."""
+    """Return each pin of a compiled file, with the comment that says what needs it."""
     lines = (ROOT / name).read_text().splitlines()
     split = (line.partition("#") for line in lines if not line.startswith("#"))
     return {pin.strip(): need.strip() for pin, _, need in split}

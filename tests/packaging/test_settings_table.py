@@ -1,7 +1,7 @@
 """README's table of settings has every environment variable that the service reads, and no other.
 
-The start of a service is carried out on a copy of the sources, with an environment that notes what
-they ask it for. That finds a variable however it is read.
+The tests start a copy of the sources with an `os.environ` that notes each name which they read. So
+a variable is found in whatever way the code reads it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.packaging.environment import ROOT
+from tests.testbed.commands import ROOT
 
 SERVICE = ("counters", "incrementer_site", "gunicorn.conf.py", "manage.py")
 START = """
@@ -51,7 +51,7 @@ result = {
     "bind": gunicorn["bind"],
     "debug": settings.DEBUG,
     "hosts": settings.ALLOWED_HOSTS,
-    "longest_body": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    "max_body_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     "database": settings.DATABASES["default"],
     "counters": dataclasses.asdict(config()),
 }
@@ -66,7 +66,7 @@ IN_WORDS = {
     "off": "",
     "this machine": "localhost,127.0.0.1,[::1]",
 }
-"""What the variable would be, where README tells its default in words."""
+"""For each default that README gives in words, the value of the variable."""
 UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
@@ -75,7 +75,7 @@ class Start:
     asked: set[str]
     """The variables that our own code read."""
     result: dict[str, Any]
-    """What came of them."""
+    """What gunicorn, Django and the counters made of the variables."""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_table_has_every_variable_and_no_other(folder: Path) -> None:
 
 
 def test_the_defaults_are_those_of_the_table(folder: Path) -> None:
-    """To set every variable to what README calls its default changes nothing."""
+    """If every variable is set to the default that README gives, nothing changes."""
     documented = {name: _value(cell, folder) for name, cell in _table().items()}
     assert _start(folder, documented).result == _start(folder, {}).result
 
@@ -122,7 +122,7 @@ def _table() -> dict[str, str]:
 
 
 def _value(cell: str, folder: Path) -> str:
-    """Return what `cell` of the table would be in the environment."""
+    """Return the value of the variable that a `cell` of the table means."""
     if cell in IN_WORDS:
         return IN_WORDS[cell].format(folder=folder)
     number, _, unit = cell.partition(" ")

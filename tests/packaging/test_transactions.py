@@ -1,4 +1,4 @@
-"""An increment is none of its caller's transaction, unless the caller wants it so."""
+"""An increment is not part of its caller's transaction, unless the caller uses `on_commit`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 from packaging.requirements import Requirement
 
-from tests.packaging.environment import ROOT
+from tests.testbed.commands import ROOT
 
 
 @pytest.fixture(scope="module")

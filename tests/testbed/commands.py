@@ -1,4 +1,4 @@
-"""The commands that run the service, in each of the ways in which it may be run, and others.
+"""The commands that run the service, in each of the ways to run it; and how to run a command.
 
 `{port}` in a command stands for the port.
 """
@@ -23,12 +23,12 @@ THREADED_WSGI = (
     *(*GUNICORN, "--config", "python:tests.testbed.configs.gthread"),
     *("--bind", "127.0.0.1:{port}", "incrementer_site.wsgi:application"),
 )
-"""Nothing of the repository's own configuration of gunicorn is used."""
+"""It does not use the repository's own configuration of gunicorn."""
 
 IMPATIENT_OPTIONS = ("--config", "tests/testbed/configs/impatient.py")
 IMPATIENT = (*GUNICORN, *IMPATIENT_OPTIONS)
 IMPATIENT_SECONDS = 3
-"""What an impatient worker gives a request to arrive, and a flush to end."""
+"""How long an impatient worker waits for a request to arrive, and for a flush to end."""
 IMPATIENT_CONNECTIONS = 1200
 """The connections that an impatient worker serves at once."""
 STALLED = (*GUNICORN, "--config", "tests/testbed/configs/stalled.py")
@@ -37,13 +37,43 @@ MANAGE = (sys.executable, "manage.py")
 RUNSERVER = (*MANAGE, "runserver", "--noreload", "{port}")
 
 
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    cwd: Path = ROOT,
+    code: int = 0,
+    stdin: str = "",
+    timeout_seconds: float = 120,
+) -> str:
+    """Run a command to its end, and return all that it writes to stdout and stderr.
+
+    Raises:
+        AssertionError: its exit code is not `code`.
+        subprocess.TimeoutExpired: it did not end in time; it has been killed.
+    """
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout_seconds,
+    )
+    said = done.stdout
+    assert done.returncode == code, f"{' '.join(command)} ended with {done.returncode}: {said}"
+    return said
+
+
 @contextmanager
 def running(
     command: Sequence[str], environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run a command beside the block; if it has not ended by then, it is killed.
+    """Run a command during the block; if it still runs at the block's end, it is killed.
 
-    Its stdin and stdout are pipes, and what it writes to stderr is in stdout.
+    Its stdin and stdout are pipes. What it writes to stderr goes to stdout.
     """
     process = subprocess.Popen(
         command,

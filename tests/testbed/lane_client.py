@@ -1,4 +1,4 @@
-"""A client of the increment lane in this process: bytes in, bytes out, and no socket."""
+"""A client of the increment lane in this process: it has no socket, only bytes in and out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from incrementer_site.lane.protocol import IncrementProtocol
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 QUIET_TURNS = 20
-"""Turns of the event loop without a reply, after which none is on its way."""
+"""After so many turns of the event loop without a reply, no reply will come any more."""
 
 
 class LaneClient(asyncio.Transport):
@@ -46,13 +46,13 @@ class LaneClient(asyncio.Transport):
         for piece in filter(None, pieces):
             if self._is_closing:
                 break
-            assert self.reads_on, "it stopped reading, and has nothing to do"
+            assert self.reads_on, "it does not read on, though it has answered all that it read"
             self._protocol.data_received(piece)
             await self._settle()
         return self.written[before:]
 
     def deliver(self, piece: bytes) -> None:
-        """Have the service read `piece`, and let it do nothing more."""
+        """Have the service read `piece`, and do not wait for what it does next."""
         self._protocol.data_received(piece)
 
     async def leave(self) -> None:

@@ -15,15 +15,15 @@ from tests.testbed.waiting import wait_for
 
 
 class Load:
-    """`clients` connections that are kept alive, and opened anew when they break.
+    """Load from `clients` connections; each is kept alive, and is opened again when it breaks.
 
     Each increment goes to one of twenty keys that begin with `prefix`.
 
-    As a context manager it runs the load; read the outcome after that.
+    As a context manager it sends the load. Read the attributes after the block.
 
     Attributes:
         acknowledged: per key, the sum of the increments that got 200.
-        unanswered: per key, the sum of those that got no reply: they may count or not.
+        unanswered: per key, the sum of the increments that got no reply: they may count or not.
     """
 
     def __init__(self, service: Service, *, clients: int = 8, prefix: str = "key") -> None:
@@ -60,10 +60,10 @@ class Load:
         wait_for(lambda: self.so_far >= goal, "increments to be acknowledged")
 
     def check(self, totals: Mapping[str, int]) -> None:
-        """Account for every increment sent.
+        """Check that `totals` have what was acknowledged, and may have what was not answered.
 
         Raises:
-            AssertionError: some that was acknowledged is not in `totals`, or one is in it twice.
+            AssertionError: a total is too low or too high.
         """
         for key in self._keys:
             least = self.acknowledged[key]

@@ -1,9 +1,14 @@
-"""A port for a service that is going to be restarted."""
+"""Ports and TCP connections of this machine, as Linux shows them."""
 
 from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_LISTEN = "0A"
 
 
 def free_port() -> int:
@@ -21,3 +26,27 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+class TcpSocket(NamedTuple):
+    local_port: int
+    remote_port: int
+    is_listening: bool
+    unsent: int
+    """Bytes that the other side has not confirmed yet."""
+    unread: int
+    """Bytes that the program has not read yet; of a listening socket, connections to accept."""
+
+
+def tcp_sockets() -> Iterator[TcpSocket]:
+    """Yield every IPv4 socket of this machine."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, state, queues, *_ = line.split()
+        local_port, remote_port = (int(end.partition(":")[2], 16) for end in (local, remote))
+        unsent, unread = (int(length, 16) for length in queues.split(":"))
+        yield TcpSocket(local_port, remote_port, state == _LISTEN, unsent, unread)
+
+
+def listening_sockets(port: int) -> list[TcpSocket]:
+    """Return the sockets that listen on `port`: with SO_REUSEPORT each worker has one."""
+    return [each for each in tcp_sockets() if each.is_listening and each.local_port == port]

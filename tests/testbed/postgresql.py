@@ -1,4 +1,4 @@
-"""A real PostgreSQL, which a Python package brings along."""
+"""A real PostgreSQL server; a Python package contains it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _numbers = count()
 def start_postgresql(folder: Path) -> PostgresServer:
     """Start a PostgreSQL on a Unix socket, with its data in `folder`.
 
-    For root it runs as a user of its own. As a context manager, or by its `cleanup`, it ends and
-    its data is deleted.
+    Where root starts it, it runs as another user. At the end of its context, or by its `cleanup`,
+    it ends and its data is deleted.
     """
     return get_server(folder, cleanup_mode="delete")
 

@@ -1,4 +1,4 @@
-"""Tests that run programs which are no part of the project."""
+"""Programs that some tests need and that are not part of the project."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
-    """Skip a test, loudly, where a program is missing; where CI is set, let it fail."""
+    """Skip a test where one of `programs` is not installed; where CI is set, run it: it fails."""
     missing = [program for program in programs if not shutil.which(program)]
     return pytest.mark.skipif(
         bool(missing) and "CI" not in os.environ,
-        reason=f"NOT TESTED, for want of {' and '.join(missing)}: install and run again",
+        reason=f"NOT TESTED: {' and '.join(missing)} not installed",
     )

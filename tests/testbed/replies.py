@@ -1,4 +1,4 @@
-"""Replies, read from what a connection brings."""
+"""Replies, read from the bytes that a connection receives."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ReplyReader:
 
 
 class _KeptOpen:
-    """What HTTPResponse needs of a socket; it would close the stream after each reply."""
+    """What HTTPResponse gets instead of a socket, because it closes that after each reply."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -78,10 +78,10 @@ class _KeptOpen:
 
 
 def read_replies(received: bytes) -> list[Reply]:
-    """Return the replies in what a connection brought.
+    """Return the replies in all that a connection has received.
 
     Raises:
-        http.client.HTTPException: there is something else in it.
+        http.client.HTTPException: there is something in it that is no reply.
     """
     reader = ReplyReader(BytesIO(received))
     replies = []
@@ -91,7 +91,7 @@ def read_replies(received: bytes) -> list[Reply]:
 
 
 def statuses(received: bytes) -> list[int]:
-    """Return the statuses of the replies in what a connection brought."""
+    """Return the statuses of the replies in all that a connection has received."""
     return [reply.status for reply in read_replies(received)]
 
 
@@ -99,8 +99,8 @@ def receive_all(connection: socket.socket) -> bytes:
     """Return all that comes until the service closes the connection.
 
     Raises:
-        ConnectionResetError: it did so in a way that may cost the client the reply.
-        TimeoutError: nothing comes, for as long as the connection's timeout.
+        ConnectionResetError: the service reset the connection, so that a reply may be lost.
+        TimeoutError: nothing came for as long as the connection's timeout.
     """
     received = bytearray()
     while more := connection.recv(65536):
@@ -119,7 +119,7 @@ def receive_until_silence(connection: socket.socket) -> bytes:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Whether the service has closed the connection; what came before is thrown away."""
+    """Whether the service has closed the connection; replies that came before are thrown away."""
     connection.setblocking(False)
     try:
         while connection.recv(65536):

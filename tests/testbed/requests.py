@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 
-from tests.testbed.replies import receive_all
+from tests.testbed.replies import Reply, receive_all
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 REQUEST_SECONDS = 20
@@ -39,27 +41,47 @@ def build_request(
 
 
 LANE = f"POST /increment HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n".encode()
-"""The head of an increment, without the end that `framed` or `chunked` give it."""
+"""The head of an increment, without its last lines, which `framed` and `chunked` make."""
 ORDINARY = LANE.replace(b"/increment", b"/%69ncrement")
-"""The same at a path that the increment lane leaves to uvicorn and Django."""
+"""The same head with another spelling of the path, which uvicorn and Django have to answer."""
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def framed(body: bytes) -> bytes:
-    """Return the end of a head, and a body, with a Content-Length."""
+    """Return the last lines of a head, with a Content-Length, and a body."""
     return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
 def chunked(*chunks: bytes) -> bytes:
-    """Return the end of a head, and a body, in chunks."""
+    """Return the last lines of a head, and a body in chunks."""
     sent = [b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks]
     return CHUNKED + b"".join(sent) + b"0\r\n\r\n"
 
 
 def increment(head: bytes, key: str, *, close: bool = False) -> bytes:
-    """Return an increment of `key` by 1, which may be the connection's last request."""
+    """Return a request that adds 1 to `key`; with `close` it is the connection's last one."""
     end = framed(b"key=%s&value=1" % key.encode())
     return head + (b"Connection: close\r\n" if close else b"") + end
+
+
+def send_request(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | str = b"",
+    headers: Mapping[str, str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    timeout_seconds: float = 60,
+) -> Reply:
+    """Send one request on a connection of its own and return the reply.
+
+    Raises:
+        OSError, http.client.HTTPException: no whole reply came.
+    """
+    with closing(HTTPConnection(host, port, timeout=timeout_seconds)) as connection:
+        connection.request(method, path, body, dict(headers or {}))
+        return Reply.read(connection.getresponse())
 
 
 def connect(port: int, timeout_seconds: float = 30) -> socket.socket:

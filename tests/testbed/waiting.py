@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 _DETAILS_CHARACTERS = 5000
-"""A service's whole log may be far too long for a message; its end says most."""
+"""How much of the end of a log an error message shows; the whole log may be far too long."""
 
 
 class Timeout(AssertionError):

@@ -1,4 +1,4 @@
-"""The service, broken on purpose: real processes, sockets, files and faults; and then the account.
+"""Breaks a real service on purpose, under load, and then accounts for every increment.
 
-`tests/torture/faults/` has the faults; `docs/durability.md` says what each proves.
+`tests/torture/faults/` has the faults; `docs/durability.md` says what each of them proves.
 """

@@ -1,11 +1,11 @@
-"""`make torture`: every fault, again and again until the time is up, and the table of accounts.
+"""`make torture`: makes every fault happen, round after round, and prints a table of accounts.
 
-The environment says what to do:
-    MINUTES: how long to go on (3); at least one round is made. From 30 on, faults take their long
-        forms, and each is made twice a round, the second time beside commands.
-    SEED: what fixes order, requests, and drawn moments and places.
-    FAULTS: a regular expression; only faults with a name that it matches.
-    LONG: not empty: the long forms, whatever the time.
+Environment variables:
+    MINUTES: how long to go on (default: 3); there is at least one round. From 30 on, faults have
+        their long forms, and each is made twice in a round, the second time beside commands.
+    SEED: fixes the order of the faults, the requests, and the random times and places of faults.
+    FAULTS: a regular expression; only faults with names that match are made.
+    LONG: if it is not empty, faults have their long forms, whatever MINUTES is.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tests.torture.fault import Fault
 from tests.torture.faults import FAULTS
 from tests.torture.run import Outcome, perform
 
-_ACCOMPANIED = 10
-"""Faults that are made once more beside commands, in a round of short forms."""
+_FAULTS_BESIDE_COMMANDS = 10
+"""How many faults a round of short forms makes once more, beside commands."""
 
 
 def main() -> int:
@@ -64,11 +64,11 @@ def main() -> int:
 
 
 def _round(faults: list[Fault], chance: random.Random, long: bool) -> Iterator[tuple[Fault, bool]]:
-    """Yield each fault, and then some or all again, to be made beside commands."""
+    """Yield each fault, and then some or all of them once more; True: beside commands."""
     for fault in faults:
         yield fault, False
     if not long:
-        faults = chance.sample(faults, min(_ACCOMPANIED, len(faults)))
+        faults = chance.sample(faults, min(_FAULTS_BESIDE_COMMANDS, len(faults)))
     for fault in faults:
         yield fault, True
 

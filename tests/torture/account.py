@@ -1,4 +1,4 @@
-"""The account: what the clients were told, against what the totals say."""
+"""The account: it compares the totals with what the clients were told."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ _NO_ANSWER, _FAILED = 0, 500
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What became of one request; times are of the system's monotonic clock."""
+    """What became of one request."""
 
     sent: float
+    """When it was sent, in seconds of the system's monotonic clock, as all times here."""
     answered: float
     status: int
     increments: list[tuple[str, int]]
+    """The key and value of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Reset:
     began: float = -math.inf
     ended: float = -math.inf
     certain: bool = True
-    """Whether it said that it succeeded. Otherwise all was reset, or nothing."""
+    """Whether it said that it succeeded. If not, it has reset everything or nothing."""
 
 
 NO_RESET = Reset()
@@ -40,12 +42,12 @@ class Verdict:
     acknowledged: int = 0
     """Increments answered with 200."""
     unanswered: int = 0
-    """Increments that the client does not know of: no answer, or a 500."""
+    """Increments that may count or not: their client got no answer, or a 500."""
     refused: int = 0
     lost: int = 0
     """Increments that had to count and did not."""
     double: int = 0
-    """Increments that counted and could not: twice, or refused, or deleted by a reset."""
+    """Increments that counted and must not: a second time, or refused, or deleted by a reset."""
 
     @property
     def wrong(self) -> int:
@@ -70,14 +72,17 @@ def _whole_lines(path: Path, start: int = 0) -> Iterator[bytes]:
     with path.open("rb") as lines:
         lines.seek(start)
         for line in lines:
-            if line.endswith(b"\n"):  # somebody is still writing the last one
+            if line.endswith(b"\n"):  # the last one may be half written
                 yield line
 
 
 def possible_resets(resets: Iterable[Reset], replaced: float = -math.inf) -> list[Reset]:
-    """Return the resets of which one is the last that took effect.
+    """Return the resets of which each may be the last one that took effect.
 
-    One that had begun when the database was `replaced` may be undone by that.
+    Example: reset A succeeded; after it, reset B was killed. If B took effect, it is the last; if
+    not, A is. So both are returned.
+
+    When the database was `replaced`, that may have undone the resets that had begun before.
     """
     possible = [NO_RESET]
     for reset in sorted(resets, key=lambda reset: reset.ended):
@@ -93,9 +98,10 @@ def judge(
     resets: Collection[Reset],
     durable_until: float = math.inf,
 ) -> Verdict:
-    """Return the worst verdict on `states` of the totals.
+    """Return the worst verdict on any of `states` of the totals.
 
-    Which of `resets` was the last is not known: it is the one with which the verdict is best.
+    It is not known which of `resets` was the last. So each of them has a worst verdict, and the
+    best of these counts: with a reset that was not the last, right totals would look wrong.
     """
     return min(
         (
@@ -116,17 +122,19 @@ def account(
     reset: Reset = NO_RESET,
     durable_until: float = math.inf,
 ) -> Verdict:
-    """Hold the totals against the requests, key by key.
+    """Compare the totals with the requests, key by key.
 
-    An increment has to count if it was acknowledged, no later than `durable_until`, and was sent
-    after the reset. It may count if it was acknowledged, and not before the reset began, or if its
-    client does not know. Nothing else may count.
+    1. An increment must count if it was sent after the reset, and acknowledged, no later than
+       `durable_until`.
+    2. It may count if it was acknowledged after the reset began.
+    3. It may count if its client got no answer, or a 500.
+    4. No other increment may count.
     """
     must: defaultdict[str, int] = defaultdict(int)
     may: defaultdict[str, int] = defaultdict(int)
-    told: Counter[int] = Counter()
+    by_status: Counter[int] = Counter()
     for request in requests:
-        told[request.status] += len(request.increments)
+        by_status[request.status] += len(request.increments)
         acknowledged = request.status == 200
         has_to = acknowledged and request.sent > reset.ended and request.answered <= durable_until
         unknown = request.status in (_NO_ANSWER, _FAILED)
@@ -139,6 +147,6 @@ def account(
         total = -totals.get(key, 0) if key.startswith("-") else totals.get(key, 0)
         lost += max(0, must[key] - total)
         double += max(0, total - may[key])
-    unanswered = told.pop(_NO_ANSWER, 0) + told.pop(_FAILED, 0)
-    acknowledged_increments = told.pop(200, 0)
-    return Verdict(acknowledged_increments, unanswered, told.total(), lost, double)
+    unanswered = by_status.pop(_NO_ANSWER, 0) + by_status.pop(_FAILED, 0)
+    acknowledged_increments = by_status.pop(200, 0)
+    return Verdict(acknowledged_increments, unanswered, by_status.total(), lost, double)

@@ -3,8 +3,9 @@
     python -m tests.torture.client PORT SEED LEDGER
 
 A ledger has one line of JSON for each request: when it was sent, when it was answered, the status
-(0: no answer came) and its increments. Values are 1 and -1, so that the account counts increments;
-a key that begins with "-" gets only -1, so that none makes up for the loss of another.
+(0: no answer came) and its increments. Values are 1 and -1, so that a sum says how many increments
+there are. A key that begins with "-" gets only -1, and other keys only 1: if a key got both, and
+one of each was lost, its total would not show it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from tests.torture.until_sigterm import until_sigterm
 
 KEYS = 50
 _PAUSE_SECONDS = 0.001
-"""The time between requests: the faults are what is tested here, not the speed."""
+"""The time between requests: this tests faults, and not speed."""
 _REPLY_SECONDS = 30
-"""How long a reply is waited for: longer than the longest time that a fault stops a worker."""
+"""How long a client waits for a reply: longer than any fault stops a worker."""
 
 
 def main(port: int, seed: str, ledger: TextIO) -> None:

@@ -1,11 +1,11 @@
-"""Runs flushnumbers and resetnumbers, alone and at once, kills some, until SIGTERM.
+"""Runs flushnumbers and resetnumbers until SIGTERM, one or two at a time, and kills some of them.
 
     python -m tests.torture.commander SEED LEDGER
 
-The ledger has one line of JSON for each command: its name, when it was begun, when it had ended
-(of the system's monotonic clock), and whether it said that it succeeded. While somebody else has
-an flock on the ledger, no command runs. A command is a fork of this process, which has loaded
-Django already: it takes milliseconds.
+The ledger has one line of JSON for each command: its name, when it began, when it had ended (in
+seconds of the system's monotonic clock), and whether it said that it succeeded. While another
+process has an flock on the ledger, no command runs. A command is a fork of this process, which has
+loaded Django already: so it takes only milliseconds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _begin(name: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         call_command(name, **({"interactive": False} if name == _RESET else {}))
         code = 0
-    except Exception as error:  # a command may fail: the faults are there to make it
+    except Exception as error:  # a command may fail: the faults are meant to break things
         print(f"{name}: {type(error).__name__}: {error}", flush=True)
     finally:
         os._exit(code)

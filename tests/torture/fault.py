@@ -1,4 +1,4 @@
-"""What a fault is, and the register of them all."""
+"""What a fault is, and the register of all faults."""
 
 from __future__ import annotations
 

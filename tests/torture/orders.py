@@ -19,7 +19,7 @@ def sabotaged_service(folder: Path, **settings: str) -> Service:
     return Service(
         folder,
         command=_SABOTAGED_GUNICORN,
-        DJANGO_SETTINGS_MODULE="incrementer_site.settings",  # which manage.py sets by itself
+        DJANGO_SETTINGS_MODULE="incrementer_site.settings",  # manage.py would set it
         TORTURE_ORDERS=str(orders),
         **settings,
     )
@@ -31,7 +31,7 @@ def orders_folder(service: Service) -> Path:
 
 
 def give_order(service: Service, name: str, text: str = "") -> Path:
-    """Give the saboteurs an order; return its file, which a one-time order removes."""
+    """Give the saboteurs an order; return its file. A process that obeys once removes it."""
     path = orders_folder(service) / name
     path.with_suffix(".tmp").write_text(text)
     return path.with_suffix(".tmp").rename(path)

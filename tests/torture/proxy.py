@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 
 class Proxy:
-    """Forwards from a TCP port to PostgreSQL's Unix socket, until told to cut."""
+    """Forwards connections from a TCP port to PostgreSQL's Unix socket."""
 
     def __init__(self, server: Path) -> None:
         self._server = server
@@ -20,7 +20,14 @@ class Proxy:
         Thread(target=self._accept, daemon=True).start()
 
     def cut_next_commit(self, deliver: bool) -> None:
-        """Cut the connection of the next COMMIT, before or after it is delivered; wait for it."""
+        """Wait for the next COMMIT, and cut its connection.
+
+        Args:
+            deliver: whether PostgreSQL gets the COMMIT before the cut.
+
+        Raises:
+            TimeoutError: no COMMIT came.
+        """
         self._deliver = deliver
         self._cut_done.clear()
         self._cut_wanted.set()

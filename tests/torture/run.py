@@ -35,7 +35,7 @@ from tests.torture.orders import sabotaged_service
 
 _CLIENTS = 3
 _LIMIT_SECONDS, _LONG_LIMIT_SECONDS = 240, 2400
-"""After these a fault has failed, in its short and in its long form."""
+"""A fault that takes longer than this has failed: its short form, and its long form."""
 
 
 class Run:
@@ -44,14 +44,16 @@ class Run:
     Attributes:
         folder: all files of the run.
         service: the service, once `start` was called.
-        chance: where all randomness comes from.
-        long: whether there is time for the long form of a fault.
+        chance: the source of everything random.
+        long: whether the fault is to have its long form.
         beside_commands: whether flushnumbers and resetnumbers are run beside the load.
         injected: how many times the fault was made to happen.
-        beside: requests besides those of the clients.
-        resets: resets besides those of `tests.torture.commander`.
-        cleanup: what is to be undone at the end.
-        replaced, durable_until: what the account has to know, where the fault changes it.
+        ledgers, command_ledgers: the files that clients and commanders write.
+        more_requests: requests besides those in the clients' ledgers.
+        resets: resets besides those in the commanders' ledgers.
+        cleanup: what is undone at the end.
+        replaced: when the fault replaced the database, in seconds of the monotonic clock.
+        durable_until: what was acknowledged later than this may be lost.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Run:
         self.durable_until = math.inf
         self.ledgers: list[Path] = []
         self.command_ledgers: list[Path] = []
-        self.beside: list[Request] = []
+        self.more_requests: list[Request] = []
         self.resets: list[Reset] = []
         self.cleanup = ExitStack()
 
@@ -81,7 +83,11 @@ class Run:
 
     @contextmanager
     def load(self, port: int = 0) -> Iterator[None]:
-        """Have clients send increments; they have begun, and end with the block."""
+        """Have clients send increments during the block; all have begun when it begins.
+
+        Args:
+            port: the service to load; 0: the run's own, beside commands if these are wanted.
+        """
         with ExitStack() as ends:
             begun = []
             if self.beside_commands and not port:
@@ -120,18 +126,18 @@ class Run:
 
     @contextmanager
     def no_commands(self) -> Iterator[None]:
-        """Have no flushnumbers and resetnumbers run during the block."""
+        """Let no flushnumbers and no resetnumbers run during the block."""
         with ExitStack() as files:
             for ledger in self.command_ledgers:
                 file = files.enter_context(ledger.open("rb"))
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def pause(self, least: float = 0.1, most: float = 1.0) -> None:
-        """Let a random time pass under load: the instant of a fault is to be any instant."""
-        time.sleep(self.chance.uniform(least, most))
+    def pause(self, least_seconds: float = 0.1, most_seconds: float = 1.0) -> None:
+        """Let a random time pass under load, so that a fault comes at a random instant."""
+        time.sleep(self.chance.uniform(least_seconds, most_seconds))
 
-    def wait_for(self, status: int) -> None:
+    def wait_for_status(self, status: int) -> None:
         """Wait until a request is answered with `status` (0: is not answered)."""
         ends = {ledger: ledger.stat().st_size for ledger in self.ledgers}
 
@@ -146,13 +152,13 @@ class Run:
 
     def wait_for_progress(self) -> None:
         """Wait until increments are acknowledged again."""
-        self.wait_for(200)
+        self.wait_for_status(200)
 
     def settle(self) -> Verdict:
-        """Bring everything into the totals, in two ways, and return the worse verdict.
+        """Flush everything, twice, and return the worse of two verdicts on the totals.
 
-        First `flushnumbers` does it while the workers run; then the workers end, and must not
-        count again what they have in memory.
+        1. `flushnumbers` flushes while the workers run: the first verdict.
+        2. The workers end. They must not flush again what they have in memory: the second verdict.
         """
         self.service.ensure_running()
         self.service.manage("flushnumbers")
@@ -163,7 +169,7 @@ class Run:
         requests = [request for ledger in self.ledgers for request in read_requests(ledger)]
         resets = [reset for ledger in self.command_ledgers for reset in read_resets(ledger)]
         return judge(
-            requests + self.beside,
+            requests + self.more_requests,
             [running, stopped],
             possible_resets(resets + self.resets, self.replaced),
             self.durable_until,
@@ -180,9 +186,9 @@ class Outcome:
     """How many times the fault was made to happen."""
     verdict: Verdict
     failure: str
-    """What did not come back, or went wrong otherwise, so that there is no account; else empty."""
+    """What went wrong, so that there is no verdict; empty where nothing did."""
     folder: Path
-    """Where everything is, if not all went well."""
+    """The folder with all files of the run; it is removed where all went well."""
 
     @property
     def ok(self) -> bool:
@@ -192,9 +198,9 @@ class Outcome:
 def perform(
     inflict: Callable[[Run], None], seed: str, long: bool = False, beside_commands: bool = False
 ) -> Outcome:
-    """Make a fault happen to a service of its own, and say what came of it.
+    """Make a fault happen to a new service, and return the outcome.
 
-    It ends within a limit, whatever happens. The folder is kept where not all went well.
+    It ends in time, whatever happens.
     """
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     run = Run(folder, random.Random(seed), long, beside_commands)
@@ -215,10 +221,10 @@ def perform(
 
 @contextmanager
 def _limit(seconds: int) -> Iterator[None]:
-    """Interrupt the block after so many seconds, whatever it waits for.
+    """Interrupt the block after so many seconds, also if it waits for something.
 
     Raises:
-        Timeout: it was interrupted.
+        Timeout: the block was interrupted.
     """
 
     def interrupt(*_: Any) -> None:

@@ -1,10 +1,11 @@
-"""The repository's gunicorn configuration, with a saboteur let into each worker."""
+"""The repository's gunicorn configuration, with a saboteur in each worker."""
 
-from pathlib import Path
 from runpy import run_path
 from typing import Any
 
-globals().update(run_path(str(Path(__file__).parent.parent.parent / "gunicorn.conf.py")))
+from tests.testbed.commands import ROOT
+
+globals().update(run_path(str(ROOT / "gunicorn.conf.py")))
 
 
 def post_worker_init(worker: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py` with a saboteur let in."""
+"""`manage.py` with a saboteur in its process."""
 
 import sys
 

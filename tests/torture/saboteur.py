@@ -1,9 +1,13 @@
-"""Inside the server's processes: makes named instants deadly and I/O fail, on orders.
+"""Runs in the service's processes. On orders, it kills them at named instants, or makes I/O fail.
 
-An order is a file in the folder `TORTURE_ORDERS`. An order to kill at an instant is carried out by
-the first process that gets there, which removes the file; the others hold as long as the file is
-there. It says whom to kill, as kill(2) does (-7 is the process group 7), but 0 is the process
-itself. The product knows nothing of this: its functions are wrapped from outside.
+An order is a file in the folder `TORTURE_ORDERS`.
+
+- An order to kill at an instant: the first process that gets there removes the file, and kills
+  those that it names, as kill(2) names them (-7 is the process group 7), but 0 is itself.
+- An order to fork: the first process that writes to its journal removes the file, and forks.
+- Every other order is obeyed as long as its file is there.
+
+The product knows nothing of this: its functions are wrapped from outside.
 `tests/torture/instants.py` says what the instants mean.
 """
 
@@ -43,6 +47,7 @@ def let_in() -> None:
 
 
 def _strike(owner: Any, name: str, *, before: str = "", after: str = "") -> None:
+    """Wrap a function: a process may be ordered to die at the instant before or after it."""
     function: Callable[..., Any] = getattr(owner, name)
 
     @wraps(function)
@@ -104,7 +109,7 @@ def _shifted(clock: Callable[[], float]) -> Callable[[], float]:
 
 
 class _FailingOs:
-    """What the journal takes for the module `os`."""
+    """What `counters.journal` gets in the place of the module `os`."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
@@ -122,8 +127,8 @@ class _FailingOs:
         size = os.fstat(fd).st_size
         os.fdatasync(fd)
         name = Path(os.readlink(f"/proc/self/fd/{fd}")).stem
-        with (_orders / f"{name}.synced").open("a") as record:
-            record.write(f"{size}\n")
+        with (_orders / f"{name}.synced").open("a") as note:
+            note.write(f"{size}\n")
 
     @staticmethod
     def _is_ordered(name: str) -> bool:

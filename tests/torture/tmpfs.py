@@ -10,10 +10,10 @@ from pathlib import Path
 
 @contextmanager
 def tmpfs(folder: Path, size: str) -> Iterator[None]:
-    """Mount a tmpfs of `size` on `folder`.
+    """Mount a tmpfs on `folder` during the block; `size` is as `mount` takes it, as in "4m".
 
     Raises:
-        CalledProcessError: it cannot be mounted; mount itself says why.
+        subprocess.CalledProcessError: it cannot be mounted; mount itself says why.
     """
     folder.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
@@ -24,7 +24,7 @@ def tmpfs(folder: Path, size: str) -> Iterator[None]:
 
 
 def fill(folder: Path) -> Path:
-    """Fill the file system up, and return the file that does."""
+    """Fill the file system of `folder` up, and return the file that fills it."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         while True:

@@ -1,4 +1,4 @@
-"""A loop that SIGTERM ends, between two rounds."""
+"""A loop that ends after SIGTERM, between two rounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ def until_sigterm() -> Iterator[None]:
     """Go round until SIGTERM comes."""
     told_to_end = False
 
-    def end(*_: object) -> None:  # no Event: its lock may be held by what the signal interrupts
+    # This is no Event: the code that the signal interrupts may hold the Event's lock.
+    def end(*_: object) -> None:
         nonlocal told_to_end
         told_to_end = True
 

@@ -1,4 +1,4 @@
-"""The buffer: all of a write counts, or nothing of it."""
+"""The buffer: everything in a record counts, or nothing in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from counters.recovery import flush_journals
 
 
 @pytest.mark.django_db
-def test_of_a_write_cut_short_nobody_reads_a_part(
+def test_nobody_reads_a_part_of_a_write_that_was_cut_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffer = Buffer(tmp_path, max_pending_keys=10, max_journal_bytes=1024**2)

@@ -1,4 +1,4 @@
-"""Whether a path is on this machine's own disk is read from the table of mounts."""
+"""The table of mounts says on what kind of file system a path is."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def test_network_file_systems_are_known_as_such(tmp_path: Path) -> None:
     assert kind_of(Path("/srv/local disk"), table) not in NETWORK_KINDS
 
 
-def test_where_the_system_does_not_tell_nothing_is_refused(tmp_path: Path) -> None:
+def test_without_a_table_of_mounts_nothing_is_refused(tmp_path: Path) -> None:
     assert kind_of(Path("/"), tmp_path / "none") == ""

@@ -31,7 +31,7 @@ def test_a_flush_is_tried_again_however_often_it_has_failed(
     buffer = Buffer(tmp_path, max_pending_keys=1, max_journal_bytes=1)
     failing = flusher.Flusher(buffer, tmp_path, interval_seconds=5)
     failing.start()
-    failing.stop()  # tries a last time
+    failing.stop()  # it tries once more
     assert failing.state().failures == tries + 1
     assert pauses[:6] == [0, 2, 4, 8, 16, 30]
     assert set(pauses[6:]) == {30}

@@ -1,4 +1,4 @@
-"""Who may know what: imports go one way, and frameworks stay in the rooms that are theirs."""
+"""Which module may import which: imports go one way, and each framework stays in its room."""
 
 from __future__ import annotations
 

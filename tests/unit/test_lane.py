@@ -1,4 +1,4 @@
-"""The increment lane, driven in this process: its limits, and what it remembers."""
+"""The increment lane, in this process and without sockets: its limits, and what it remembers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 
 @pytest.fixture(autouse=True)
 def counting(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A recorder of the test's own, which has no database to flush into."""
+    """A new recorder for each test, which flushes nothing."""
     settings.COUNTERS = {"JOURNAL_DIR": tmp_path / "journal", "FLUSH_INTERVAL": 3600}
     stop_recorder()
     yield
@@ -38,13 +38,13 @@ def increment(key: str, *headers: str) -> bytes:
 
 
 async def other(scope: Any, receive: Any, send: Any) -> None:
-    """Stand in for Django, which answers what the lane does not."""
+    """Answer instead of Django what the lane does not answer."""
     await send({"type": "http.response.start", "status": 404, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
 
 def play(scene: Callable[[Callable[[], LaneClient], Lane], Awaitable[None]], **limits: int) -> None:
-    """Run `scene` with a way to connect to a lane that has these limits."""
+    """Run `scene` with a lane that has these limits, and a function that connects to it."""
 
     async def run() -> None:
         lane = Lane(Limits(**limits))
@@ -57,7 +57,7 @@ def statuses(replies: bytes) -> list[int]:
     return [int(reply.split()[0]) for reply in replies.split(b"HTTP/1.1 ")[1:]]
 
 
-def test_connections_beyond_the_limit_are_told_so_and_more_are_cut_off() -> None:
+def test_connections_beyond_the_limit_get_503_and_still_more_are_cut_off() -> None:
     async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
         first, second, third = connect(), connect(), connect()
         assert statuses(await first.send(increment("a"))) == [200]
@@ -134,7 +134,7 @@ def test_the_date_is_renewed() -> None:
     play(scene)
 
 
-def test_the_head_has_a_limit_and_the_refusal_comes_after_earlier_replies() -> None:
+def test_a_head_that_is_too_long_is_refused_after_the_earlier_replies() -> None:
     async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
         client = connect()
         head = b"POST /increment HTTP/1.1\r\n"

@@ -1,4 +1,4 @@
-"""The parsers against slow and obvious ones, on whatever Hypothesis thinks of."""
+"""The parsers are compared with slow and obvious ones, on bodies that Hypothesis generates."""
 
 from __future__ import annotations
 

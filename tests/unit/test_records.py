@@ -1,4 +1,4 @@
-"""The journal's format: what was written is read back, and damage costs what was damaged."""
+"""The journal's format: what was written is read back, and damage costs only what it hits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(data: bytes, *, position: int = 0, past_damage: bool = True) -> Content
 
 
 def journal(count: int = 20) -> tuple[bytes, list[int]]:
-    """Return a journal of `count` records, and where each begins and the last ends.
+    """Return a journal of `count` records, the place where each begins, and the journal's end.
 
     Record n adds 1 to the key "n", as a section of increments or as a batch.
     """
@@ -107,8 +107,8 @@ def test_whatever_is_damaged_the_other_records_count(data: st.DataObject) -> Non
     assert untouched <= set(contents.deltas)
 
 
-def test_what_a_client_sends_cannot_pass_for_a_record() -> None:
-    """The mark of another file, and whatever else can be known from outside, is no help."""
+def test_a_key_that_looks_like_a_record_is_not_read_as_one() -> None:
+    """A client can send a whole record in a key, but does not know the file's mark."""
     forged = record(Header().mark, [increments_section([Increment("forged", 1)])])
     key = forged.decode("latin1")
     damaged = bytearray(record(HEADER.mark, [increments_section([Increment(key, 1)])]))
@@ -119,7 +119,7 @@ def test_what_a_client_sends_cannot_pass_for_a_record() -> None:
     assert contents.damaged == [(HEADER.size, HEADER.size + len(damaged))]
 
 
-def test_of_a_living_process_nothing_is_skipped() -> None:
+def test_nothing_is_skipped_in_the_journal_of_a_living_process() -> None:
     data, places = journal()
     flipped = bytearray(data)
     flipped[places[5]] ^= 1
@@ -196,7 +196,7 @@ def test_format_1_is_still_read() -> None:
     assert contents.damaged == []
 
 
-def test_format_1_counts_up_to_what_is_damaged() -> None:
+def test_format_1_counts_up_to_the_first_damaged_record() -> None:
     torn = read((FORMAT_1 / "torn.journal").read_bytes())
     assert torn.deltas == {
         key: total for key, total in WRITTEN_IN_FORMAT_1.items() if key != "line\nbreak"

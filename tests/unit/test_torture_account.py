@@ -1,4 +1,4 @@
-"""The account of `make torture` sees what goes wrong."""
+"""The account of `make torture` finds increments that are lost or double."""
 
 from __future__ import annotations
 

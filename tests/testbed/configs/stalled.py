@@ -1,4 +1,4 @@
-"""The repository's configuration with a disk that syncs nothing while the file `STALL` exists."""
+"""The repository's configuration; no sync ends while the file exists that `STALL` names."""
 
 import os
 import time

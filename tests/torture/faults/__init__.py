@@ -1,4 +1,4 @@
-"""The faults, by what they hurt."""
+"""The faults, one file for each part of the system that they hurt."""
 
 from tests.torture.fault import FAULTS
 from tests.torture.faults import (  # noqa: F401  (registers them)

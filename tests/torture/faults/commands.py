@@ -1,4 +1,4 @@
-"""Commands and a second service at work on the same journals and database."""
+"""Commands and a second service that use the same journals and database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.torture.run import Run
 _RESET = "resetnumbers", "--noinput"
 
 
-@fault("flushnumbers twice at once, under load", "whoever flushes, it counts once")
+@fault("flushnumbers twice at once, under load", "what two commands flush counts once")
 def _flush_at_once(run: Run) -> None:
     run.start()
     with run.load(), ThreadPoolExecutor() as pool:
@@ -54,7 +54,7 @@ def _reset(run: Run) -> None:
 
 
 def _kill_during_reset(command: bool, service: bool) -> Inflict:
-    """Make a fault of killing one of the two, or both, at each instant of a reset."""
+    """Return a fault that kills the command, the service or both at each instant of a reset."""
 
     def inflict(run: Run) -> None:
         run.start(FLUSH_INTERVAL=NEVER)  # what is reset is in journals, memory and totals
@@ -100,12 +100,12 @@ def _kill_reset(run: Run) -> None:
     with run.load():
         began = time.monotonic()
         _reset(run)
-        whole = time.monotonic() - began
+        reset_seconds = time.monotonic() - began
         for _ in range(20 if run.long else 3):
             run.pause()
             began = time.monotonic()
             with running([*MANAGE, *_RESET], run.service.environment):
-                run.pause(0.6 * whole, 1.1 * whole)
+                run.pause(0.6 * reset_seconds, 1.1 * reset_seconds)
             run.resets.append(Reset(began, time.monotonic(), certain=False))
             run.injected += 1
 

@@ -14,7 +14,7 @@ from tests.torture.proxy import Proxy
 from tests.torture.run import Run
 
 
-@fault("database locked", "callers notice nothing; the flush is made up for", short=True)
+@fault("database locked", "callers notice nothing; a later flush adds all", short=True)
 def _lock(run: Run) -> None:
     run.start()
     with run.load():
@@ -26,7 +26,7 @@ def _lock(run: Run) -> None:
         run.wait_for_progress()
 
 
-@fault("database read-only", "callers notice nothing; the flush is made up for")
+@fault("database read-only", "callers notice nothing; a later flush adds all")
 def _make_read_only(run: Run) -> None:
     run.start()
     with run.load():
@@ -44,12 +44,12 @@ def _make_read_only(run: Run) -> None:
 def _set_writable(database: Path, writable: bool) -> None:
     if os.geteuid():
         database.chmod(0o600 if writable else 0o400)
-    else:  # permissions do not bind root
+    else:  # root may write whatever the permissions are
         subprocess.run(["chattr", "-i" if writable else "+i", database], check=True)
 
 
 def _replace(run: Run, other: Path) -> None:
-    """Put `other` in the database's place while nobody writes to it, without the old one's WAL."""
+    """Put `other` in the database's place, and remove the old WAL; nobody writes meanwhile."""
     database = run.service.database
     with run.no_commands(), locked(database):
         for suffix in "-wal", "-shm":
@@ -58,7 +58,10 @@ def _replace(run: Run, other: Path) -> None:
         run.replaced = time.monotonic()
 
 
-@fault("database replaced by an older copy", "what came since comes again from the journals")
+@fault(
+    "database replaced by an older copy",
+    "what was flushed since is flushed again from the journals",
+)
 def _replace_by_older(run: Run) -> None:
     run.start()
     with run.load():
@@ -70,7 +73,7 @@ def _replace_by_older(run: Run) -> None:
         run.wait_for_progress()
 
 
-@fault("database replaced by an empty one", "what the workers' journals hold comes again")
+@fault("database replaced by an empty one", "what the workers' journals hold is flushed again")
 def _replace_by_empty(run: Run) -> None:
     run.start()
     with run.load():
@@ -82,7 +85,9 @@ def _replace_by_empty(run: Run) -> None:
         run.wait_for_progress()
 
 
-@fault("database corrupt", "callers notice nothing; a good copy put back is made up to date")
+@fault(
+    "database corrupt", "callers notice nothing; a good copy that is put back is brought up to date"
+)
 def _corrupt(run: Run) -> None:
     run.start()
     with run.load():
@@ -120,6 +125,7 @@ def _cut_at_commit(deliver: bool) -> Inflict:
 fault("PostgreSQL cut after COMMIT", "a commit whose answer was lost counts once", short=True)(
     _cut_at_commit(deliver=True)
 )
-fault("PostgreSQL cut before COMMIT", "a commit that never arrived is made up for")(
-    _cut_at_commit(deliver=False)
-)
+fault(
+    "PostgreSQL cut before COMMIT",
+    "what a commit that never arrived would have added is added later",
+)(_cut_at_commit(deliver=False))

@@ -1,4 +1,4 @@
-"""Journal files torn, flipped, empty, of garbage, and from the future."""
+"""Journals that are torn, flipped, empty, no journals, or written by a newer version."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def _journal(run: Run) -> tuple[bytes, list[int]]:
 
 
 def _leave(run: Run, data: bytes) -> Path:
+    """Write a journal, as a process that is gone may have left it, and return its path."""
     run.injected += 1
     path = run.service.journal_dir / f"{uuid.UUID(int=run.chance.getrandbits(128)).hex}.journal"
     path.write_bytes(data)
@@ -39,8 +40,10 @@ def _leave(run: Run, data: bytes) -> Path:
 
 
 def _expect(run: Run, counts: list[int]) -> None:
-    """Have record number n count exactly `counts[n]` times."""
-    run.beside += [Request(0, 0, 200, [(str(n), 1)] * count) for n, count in enumerate(counts)]
+    """Have the account check that record number n counts exactly `counts[n]` times."""
+    run.more_requests += [
+        Request(0, 0, 200, [(str(n), 1)] * count) for n, count in enumerate(counts)
+    ]
 
 
 @fault("journal torn at every byte", "every whole record counts, and no torn one", short=True)
@@ -67,7 +70,10 @@ def _flip(run: Run) -> None:
     _expect(run, [sum(not begin <= at < end for at in places) for begin, end in whole])
 
 
-@fault("files that are no journals", "they are named in the log, kept, and hold up nothing else")
+@fault(
+    "files that are no journals",
+    "they are named in the log, and kept; all other journals are flushed",
+)
 def _strange_files(run: Run) -> None:
     data, ends = _journal(run)
     empty = _leave(run, b"")

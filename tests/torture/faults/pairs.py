@@ -16,7 +16,7 @@ from tests.torture.orders import give_order
 from tests.torture.run import Run
 
 _Brief = Callable[[Service, random.Random], None]
-"""A fault that is over within seconds, and whose processes may be gone at any time."""
+"""A fault that takes a few seconds. The processes that it acts on may be gone at any time."""
 
 
 def _kill_master(service: Service, chance: random.Random) -> None:
@@ -42,7 +42,7 @@ def _reload(service: Service, chance: random.Random) -> None:
     service.send_signal(signal.SIGHUP)
 
 
-def _stand_still(service: Service, chance: random.Random) -> None:
+def _stop_and_continue(service: Service, chance: random.Random) -> None:
     workers = service.workers()
     service.send_signal(signal.SIGSTOP, workers)
     time.sleep(chance.uniform(0.5, 2))
@@ -55,6 +55,8 @@ def _lock_database(service: Service, chance: random.Random) -> None:
 
 
 def _order(*names: str, text: str = "") -> _Brief:
+    """Return a fault that gives the saboteurs one of these orders, and withdraws it soon."""
+
     def inflict(service: Service, chance: random.Random) -> None:
         order = give_order(service, chance.choice(names), text)
         time.sleep(chance.uniform(0.5, 2))
@@ -69,7 +71,7 @@ _BRIEF: list[_Brief] = [
     _kill_everything,
     _end,
     _reload,
-    _stand_still,
+    _stop_and_continue,
     _lock_database,
     _order(*(f"die-{instant}" for instant in INSTANTS), text="0"),
     _order("write-eio", "write-short"),
@@ -78,7 +80,7 @@ _BRIEF: list[_Brief] = [
 ]
 
 
-@fault("two faults at a time", "what survives each one survives them together")
+@fault("two faults at a time", "what each of two faults does not lose, both together do not lose")
 def _two_at_a_time(run: Run) -> None:
     run.start()
     with run.load(), ThreadPoolExecutor() as pool:

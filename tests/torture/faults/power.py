@@ -1,7 +1,7 @@
-"""Power cuts: everything killed, and the journals cut to what the disk is known to hold.
+"""Power cuts: every process is killed, and the end of each journal is cut off.
 
-The saboteur notes a journal's size at each fdatasync that succeeded. What came later may be on the
-disk or not, so the cut is made there, or anywhere after it.
+The saboteur notes a journal's size at each fdatasync that succeeded. So many bytes are on the disk
+for sure. Later bytes may be there or not: so the journal is cut at that size, or anywhere after it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tests.torture.orders import orders_folder
 from tests.torture.run import Run
 
 _EVERYSEC_SECONDS = 1.5
-"""What `everysec` may lose: a second, and half a second more where the machine is busy."""
+"""How much `everysec` may lose: one second, and half a second more where the machine is busy."""
 
 
 def _cut_power(fsync: str, allowed_seconds: float) -> Inflict:
-    """Make a fault of a power cut that may cost what was acknowledged that long ago."""
+    """Return a power cut that may lose what was acknowledged in the last `allowed_seconds`."""
 
     def inflict(run: Run) -> None:
-        # No flush in time: what counts in the end is what the journals still have.
+        # No flush comes before the cut: only what the journals still have can count.
         run.start(JOURNAL_FSYNC=fsync, FLUSH_INTERVAL=NEVER)
         with run.load():
             run.pause(2, 3)
@@ -48,7 +48,8 @@ for _fsync, _allowed_seconds, _proves in [
 
 
 def _cut(run: Run, journal: Path) -> None:
-    record = orders_folder(run.service) / f"{journal.stem}.synced"
-    synced = int(record.read_text().split()[-1]) if record.exists() else 0
-    size = journal.stat().st_size
-    os.truncate(journal, run.chance.choice([synced, run.chance.randint(synced, size)]))
+    note = orders_folder(run.service) / f"{journal.stem}.synced"
+    synced_bytes = int(note.read_text().split()[-1]) if note.exists() else 0
+    size_bytes = journal.stat().st_size
+    somewhere = run.chance.randint(synced_bytes, size_bytes)
+    os.truncate(journal, run.chance.choice([synced_bytes, somewhere]))

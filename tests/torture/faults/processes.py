@@ -1,4 +1,4 @@
-"""Processes killed, stopped, restarted, forked, and told wrong times."""
+"""Processes that are killed, stopped, restarted or forked, or whose clock is wrong."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from tests.torture.orders import give_order
 from tests.torture.run import Run
 
 
-def _repeat(run: Run, inflict: Inflict) -> None:
-    run.start()
+def _repeat(run: Run, inflict: Inflict, **settings: str) -> None:
+    """Make a fault happen under load: once, or five times in its long form."""
+    run.start(**settings)
     with run.load():
         for _ in range(5 if run.long else 1):
             run.pause()
@@ -23,18 +24,18 @@ def _repeat(run: Run, inflict: Inflict) -> None:
             run.wait_for_progress()
 
 
-@fault("kill -9 a worker", "what a killed worker acknowledged is in its journal")
+@fault("kill -9 a worker", "what a killed worker has acknowledged is in its journal")
 def _kill_a_worker(run: Run) -> None:
     _repeat(run, _kill_one)
 
 
 def _kill_one(run: Run) -> None:
-    run.service.send_signal(signal.SIGKILL, [run.chance.choice(_workers(run))])
+    run.service.send_signal(signal.SIGKILL, [run.chance.choice(run.service.workers())])
 
 
 @fault("kill -9 all workers", "so it is when no worker is left")
 def _kill_all_workers(run: Run) -> None:
-    _repeat(run, lambda run: run.service.send_signal(signal.SIGKILL, _workers(run)))
+    _repeat(run, lambda run: run.service.send_signal(signal.SIGKILL, run.service.workers()))
 
 
 @fault("kill -9 everything", "so it is when nothing is left", short=True)
@@ -42,21 +43,19 @@ def _kill_everything(run: Run) -> None:
     _repeat(run, lambda run: run.service.kill())
 
 
-@fault("kill -9 the master", "workers without a master end and make room", short=True)
+@fault("kill -9 the master", "workers without a master end, and leave the port free", short=True)
 def _kill_the_master(run: Run) -> None:
-    _repeat(run, _only_the_master)
+    _repeat(run, _kill_only_the_master)
 
 
-def _only_the_master(run: Run) -> None:
+def _kill_only_the_master(run: Run) -> None:
     run.service.send_signal(signal.SIGKILL)
     run.service.wait_until_gone()
 
 
-def _workers(run: Run) -> list[int]:
-    return run.service.workers()
-
-
 def _die_at(instant: str, whom: str) -> Inflict:
+    """Return a fault that kills one worker, or everyone, when a worker gets to an instant."""
+
     def inflict(run: Run) -> None:
         run.start()
         with run.load():
@@ -64,7 +63,7 @@ def _die_at(instant: str, whom: str) -> Inflict:
             wait_for(lambda: len(run.service.journal_owners()) == 2, "each worker's journal")
             target = f"-{run.service.pid}" if whom == "everyone" else "0"
             order = give_order(run.service, f"die-{instant}", target)
-            if INSTANTS[instant].retires:  # then there has to be a journal to recover
+            if INSTANTS[instant].retires:  # a dead worker leaves a journal, which is retired
                 run.service.send_signal(signal.SIGKILL, run.service.workers()[:1])
             wait_for(lambda: not order.exists(), f"a process to die {INSTANTS[instant].when}")
             run.injected += 1
@@ -106,18 +105,18 @@ def _reload(run: Run) -> None:
 
 
 def _replace_workers(run: Run) -> None:
-    old = set(_workers(run))
+    old = set(run.service.workers())
     run.service.send_signal(signal.SIGHUP)
-    wait_for(lambda: not old & set(_workers(run)), "the workers to be replaced")
+    wait_for(lambda: not old & set(run.service.workers()), "the workers to be replaced")
 
 
 @fault("SIGSTOP and SIGCONT", "a worker that stood still goes on where it was")
 def _stop_and_continue(run: Run) -> None:
-    _repeat(run, _stand_still)
+    _repeat(run, _stop_one_and_continue)
 
 
-def _stand_still(run: Run) -> None:
-    worker = run.chance.choice(_workers(run))
+def _stop_one_and_continue(run: Run) -> None:
+    worker = run.chance.choice(run.service.workers())
     run.service.send_signal(signal.SIGSTOP, [worker])
     time.sleep(15 if run.long else 2)
     run.service.send_signal(signal.SIGCONT, [worker])
@@ -125,15 +124,13 @@ def _stand_still(run: Run) -> None:
 
 @fault("gunicorn's worker timeout", "a worker that gunicorn kills for its silence loses nothing")
 def _time_out(run: Run) -> None:
-    run.start(GUNICORN_CMD_ARGS="--timeout 3")
-    with run.load():
-        run.pause()
-        worker = run.chance.choice(_workers(run))
-        run.service.send_signal(signal.SIGSTOP, [worker])
-        wait_for(lambda: worker not in _workers(run), "gunicorn to kill the silent worker")
-        run.injected += 1
-        run.service.ensure_running()
-        run.wait_for_progress()
+    _repeat(run, _stop_one_until_it_is_killed, GUNICORN_CMD_ARGS="--timeout 3")
+
+
+def _stop_one_until_it_is_killed(run: Run) -> None:
+    worker = run.chance.choice(run.service.workers())
+    run.service.send_signal(signal.SIGSTOP, [worker])
+    wait_for(lambda: worker not in run.service.workers(), "gunicorn to kill the silent worker")
 
 
 @fault("clock set back and forth", "nothing depends on the time of day")
@@ -146,7 +143,7 @@ def _set_clock_once(run: Run) -> None:
 
 
 @fault(
-    "fork", "a child neither flushes nor keeps what is its parent's, and has a journal of its own"
+    "fork", "a child process has its own journal, and does not flush its parent's increments again"
 )
 def _fork(run: Run) -> None:
     _repeat(run, _fork_once)

@@ -1,4 +1,4 @@
-"""The journal's disk: full, failing, and well again."""
+"""The journal's disk: it is full or fails, and then it works again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.torture.run import Run
 from tests.torture.tmpfs import fill, tmpfs
 
 
-def _while_ordered(order: str, *answers: int, **settings: str) -> Inflict:
-    """Make a fault of an order that is to bring `answers`, one after the other."""
+def _while_ordered(order: str, *statuses: int, **settings: str) -> Inflict:
+    """Return a fault: an order to the saboteurs, during which replies have `statuses`, in turn."""
 
     def inflict(run: Run) -> None:
         run.start(FLUSH_INTERVAL="2", **settings)
@@ -22,28 +22,28 @@ def _while_ordered(order: str, *answers: int, **settings: str) -> Inflict:
             for _ in range(3 if run.long else 1):
                 run.pause()
                 path = give_order(run.service, order)
-                for answer in answers:
-                    run.wait_for(answer)
+                for status in statuses:
+                    run.wait_for_status(status)
                 run.injected += 1
                 run.pause()
                 path.unlink()
                 run.wait_for_progress()
                 run.pause()
-                run.service.kill()  # so that what counts comes from the files
+                run.service.kill()  # so the totals come from the journals, not from memory
                 run.service.ensure_running()
 
     return inflict
 
 
-_REFUSED = "callers get 503, nothing of which counts, and 200 once it works again"
-_UNKNOWN = "a 500 to those that waited, then 503, and 200 once it works again"
-for _order, _what, _fsync, _answers, _proves, _short in [
+_REFUSED = "callers get 503, and none of these counts; they get 200 once it works again"
+_UNKNOWN = "those that waited get 500, others then 503, and 200 once it works again"
+for _order, _what, _fsync, _statuses, _proves, _short in [
     ("write-eio", "EIO on journal writes", "everysec", [503], _REFUSED, False),
     ("write-short", "short journal writes", "everysec", [503], _REFUSED, True),
     ("fdatasync-eio", "fsync fails (everysec)", "everysec", [503], _REFUSED, False),
     ("fdatasync-eio", "fsync fails (always)", "always", [500, 503], _UNKNOWN, True),
 ]:
-    fault(_what, _proves, _short)(_while_ordered(_order, *_answers, JOURNAL_FSYNC=_fsync))
+    fault(_what, _proves, _short)(_while_ordered(_order, *_statuses, JOURNAL_FSYNC=_fsync))
 
 
 @fault("file-size limit", "no room for journal or database: 503, and 200 once there is")
@@ -54,7 +54,7 @@ def _limit_file_size(run: Run) -> None:
         for worker in map(psutil.Process, run.service.workers()):
             _, hard = worker.rlimit(resource.RLIMIT_FSIZE)
             worker.rlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-        run.wait_for(503)
+        run.wait_for_status(503)
         run.injected += 1
         run.pause()
         for worker in map(psutil.Process, run.service.workers()):
@@ -69,13 +69,15 @@ def _fill_journals_disk(run: Run) -> None:
     with run.load():
         run.pause()
         ballast = fill(run.folder / "journal")
-        run.wait_for(503)
+        run.wait_for_status(503)
         run.injected += 1
         ballast.unlink()
         run.wait_for_progress()
 
 
-@fault("database's file system full", "the flush fails and is made up for; callers notice nothing")
+@fault(
+    "database's file system full", "the flush fails, a later one adds all; callers notice nothing"
+)
 def _fill_databases_disk(run: Run) -> None:
     disk: Path = run.folder / "disk"
     run.cleanup.enter_context(tmpfs(disk, "2m"))

@@ -1,4 +1,4 @@
-"""Who may import whom under tests/."""
+"""Which module may import which under tests/."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_test_bed_and_the_torture_reach_into_the_product_in_few_places() -> 
 
 
 def test_the_test_bed_knows_none_of_its_users() -> None:
-    users = ("tests.torture", "tests.fuzz", "tests.conformance")
+    users = ("tests.torture", "tests.fuzz", "tests.conformance", "tests.packaging", "benchmarks")
     for path, names in imports_under(TESTS / "testbed"):
         assert not [name for name in names if name.startswith(users)], path
 
