@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
-from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.db import connections
@@ -89,8 +89,13 @@ def config() -> Config:
     Raises:
         BadSetting: the first setting found that cannot be used.
     """
-    # Test runners make `outbox` (https://docs.djangoproject.com/en/5.2/topics/testing/tools/).
-    return _converted(is_test_run=hasattr(mail, "outbox"))
+    return _converted(_is_test_run())
+
+
+def _is_test_run() -> bool:
+    """Whether `django.test.utils.setup_test_environment` has been called, as test runners do."""
+    utils = sys.modules.get("django.test.utils")
+    return utils is not None and hasattr(utils._TestState, "saved_data")
 
 
 @cache
@@ -111,7 +116,7 @@ def _converted(is_test_run: bool) -> Config:
             f"JOURNAL_FSYNC is {values['JOURNAL_FSYNC']!r}.",
             f"Set it to one of: {', '.join(FSYNC_POLICIES)}.",
         )
-    token = values["INCREMENT_TOKEN"]
+    token = str(values["INCREMENT_TOKEN"] or "")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise BadSetting(
             "INCREMENT_TOKEN has a space, a line's end or a character outside ASCII.",

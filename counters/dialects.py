@@ -7,7 +7,8 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -65,11 +66,25 @@ def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
     )
 
 
-def _upsert(table: str, source: str) -> str:
+def _objects(pieces: Iterable[dict[str, int]]) -> Iterator[str]:
+    """Yield JSON objects, each of as many pieces as one parameter may have."""
+    members: list[bytes] = []
+    length_bytes = 0
+    for piece in pieces:
+        members.append(msgspec.json.encode(piece)[1:-1])
+        length_bytes += len(members[-1])
+        if length_bytes > _MAX_PARAMETER_BYTES:
+            yield f"{{{b','.join(members).decode()}}}"
+            members, length_bytes = [], 0
+    if members:
+        yield f"{{{b','.join(members).decode()}}}"
+
+
+def _upsert(table: str, source: str, order: str = "key") -> str:
     """Return the statement that adds the rows of `source` to `table`."""
     return f"""
         INSERT INTO {table} AS total (key, value)
-        SELECT key, value FROM {source} WHERE true ORDER BY key
+        SELECT key, value FROM {source} WHERE true ORDER BY {order}
         ON CONFLICT (key) DO UPDATE SET value = CASE
             WHEN excluded.value > 0 AND total.value > {MAX_VALUE} - excluded.value THEN {MAX_VALUE}
             WHEN excluded.value < 0 AND total.value < {_MIN} - excluded.value THEN {_MIN}
@@ -82,6 +97,18 @@ def _lock_position(table: str) -> str:
         INSERT INTO {table} AS known (journal, position, seen_on) VALUES (%s, 0, %s)
         ON CONFLICT (journal) DO UPDATE SET position = known.position RETURNING position
         """
+
+
+def _check_autocommit(connection: BaseDatabaseWrapper) -> list[CheckMessage]:
+    if connection.settings_dict["AUTOCOMMIT"]:
+        return []
+    return [
+        Error(
+            "The database has AUTOCOMMIT off: no flush would ever be committed.",
+            hint="Leave AUTOCOMMIT of the database out.",
+            id="counters.E016",
+        )
+    ]
 
 
 class SQLite:
@@ -122,9 +149,21 @@ class SQLite:
         with self._connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous")
             (synchronous,) = cursor.fetchone()
+            cursor.execute("PRAGMA journal_mode")
+            (journal_mode,) = cursor.fetchone()
             cursor.execute("PRAGMA database_list")
             files = {name: file for _, name, file in cursor.fetchall()}
-        errors: list[CheckMessage] = []
+        errors = _check_autocommit(self._connection)
+        if journal_mode in ("off", "memory") and files.get("main"):
+            errors.append(
+                Error(
+                    f"SQLite runs with journal_mode={journal_mode}: a crash in a flush would damage"
+                    " the database.",
+                    hint="Have OPTIONS of the database end its init_command with"
+                    " 'PRAGMA journal_mode=WAL'.",
+                    id="counters.E015",
+                )
+            )
         if synchronous < 2:
             errors.append(
                 Error(
@@ -164,9 +203,15 @@ class SQLite:
         return errors
 
 
+_MAX_PARAMETER_BYTES = 64 * 1024 * 1024
+"""PostgreSQL takes a little less than 1 GiB, and a client has to have the memory for it."""
+
+
 class PostgreSQL:
     """Deltas are one parameter, as JSON. It is put together from pieces that are encoded one by
-    one: to encode a million keys at once would hold up requests."""
+    one: to encode a million keys at once would hold up requests. Where that would be very long,
+    they are staged in a temporary table, part by part. The schema `pg_temp` belongs to the
+    connection alone."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -177,12 +222,27 @@ class PostgreSQL:
         self.lock_everything = f"LOCK TABLE {positions} IN EXCLUSIVE MODE"
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
-        members = b",".join([msgspec.json.encode(piece)[1:-1] for piece in pieces])
-        deltas = "(SELECT key, value::bigint FROM json_each_text(%s::json)) AS delta"
+        given = "(SELECT key, value::bigint FROM json_each_text(%s::json)) AS delta"
+        parts = _objects(pieces)
+        part, following = next(parts, "{}"), next(parts, None)
+        if following is None:
+            return self._merge(cursor, given, [part])
         cursor.execute(
-            f"WITH merged AS ({_upsert(self._table, deltas)} RETURNING total.key, total.value)"
+            "CREATE TEMPORARY TABLE IF NOT EXISTS counters_deltas (key text, value bigint)"
+            " ON COMMIT DROP"
+        )
+        cursor.execute("TRUNCATE pg_temp.counters_deltas")
+        for each in chain([part, following], parts):
+            cursor.execute(f"INSERT INTO pg_temp.counters_deltas SELECT * FROM {given}", [each])
+        return self._merge(cursor, "pg_temp.counters_deltas", [])
+
+    def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
+        # Byte by byte is the fastest order; all that matters is that it is the same for everyone.
+        upsert = _upsert(self._table, source, order='key COLLATE "C"')
+        cursor.execute(
+            f"WITH merged AS ({upsert} RETURNING total.key, total.value)"
             f" SELECT key FROM merged WHERE value IN {_LIMITS}",
-            [f"{{{members.decode()}}}"],
+            parameters,
         )
         return [key for (key,) in cursor.fetchall()]
 
@@ -192,7 +252,18 @@ class PostgreSQL:
             (synchronous_commit,) = cursor.fetchone()
             cursor.execute("SHOW server_encoding")
             (encoding,) = cursor.fetchone()
-        errors: list[CheckMessage] = []
+            cursor.execute("SHOW fsync")
+            (fsync,) = cursor.fetchone()
+        errors = _check_autocommit(self._connection)
+        if fsync == "off":
+            errors.append(
+                Error(
+                    "PostgreSQL runs with fsync=off: after a crash of its machine the totals may be"
+                    " damaged, and the journals they came from are gone.",
+                    hint="Set fsync = on in postgresql.conf.",
+                    id="counters.E023",
+                )
+            )
         if synchronous_commit == "off":
             errors.append(
                 Error(

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
-from weakref import WeakSet
 
 from counters.records import ANY_TOTALS, Header, record
 
@@ -21,7 +20,8 @@ NAME_LENGTH = 32
 
 _COPY_BYTES = 1024 * 1024
 
-_open_journals: WeakSet[Journal] = WeakSet()
+_locked: set[int] = set()
+"""File descriptors of this process that hold an flock."""
 
 
 class JournalUnwritable(OSError):
@@ -61,7 +61,6 @@ class Journal:
             self._create(folder)
         except OSError as error:
             raise JournalUnwritable(f"none can be made: {error.strerror or error}") from error
-        _open_journals.add(self)
 
     def _create(self, folder: Path) -> None:
         while True:
@@ -69,16 +68,16 @@ class Journal:
             self.path = folder / (self.name + SUFFIX)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self.fd = os.open(self.path, flags, 0o600)
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
-            if is_at(self.path, self.fd):
+            if lock(self.fd) and is_at(self.path, self.fd):
                 break
+            unlock(self.fd)
             os.close(self.fd)  # a recovery took the new file for a dead process's: make another
         try:
             self._write(self.header.encode())
             sync_folder(folder)
         except OSError:
             self.path.unlink()
-            os.close(self.fd)
+            self.close()
             raise
 
     @property
@@ -163,7 +162,7 @@ class Journal:
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
             fd = os.open(draft, flags, 0o600)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                lock(fd)
                 copied = 0
                 while copied < self.end:
                     data = os.pread(self.fd, min(_COPY_BYTES, self.end - copied), copied)
@@ -172,12 +171,13 @@ class Journal:
                 draft.rename(self.path)
                 sync_folder(self.path.parent)
             except OSError:
+                unlock(fd)
                 os.close(fd)
                 raise
         except OSError as error:
             self.missing = f"its file was removed, and cannot be put back: {error.strerror}"
             raise
-        os.close(self.fd)
+        self.close()
         self.fd, self.synced, self.missing = fd, self.end, ""
 
     def sync(self) -> None:
@@ -215,18 +215,34 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file, and so of its lock: from now on anyone may recover it."""
-        _open_journals.discard(self)
+        unlock(self.fd)
         os.close(self.fd)
 
 
+def lock(fd: int) -> bool:
+    """Lock an open file; return whether it was free. `unlock` has to come before it is closed."""
+    _locked.add(fd)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def unlock(fd: int) -> None:
+    """Let go of the lock of an open file, if it was locked."""
+    _locked.discard(fd)
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
 def close_in_child() -> None:
-    """In a child, after a fork: let go of the parent's journals.
+    """In a child, after a fork: let go of the parent's locks.
 
     An flock belongs to the open file, which parent and child share. As long as the child keeps it
     open, nobody can recover the journal of a parent that is gone.
     """
-    for journal in list(_open_journals):
-        journal.close()
+    while _locked:
+        os.close(_locked.pop())
 
 
 def is_at(path: Path, fd: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import stat
@@ -12,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from counters.journal import NAME_LENGTH, SUFFIX, is_at, sync_folder
-from counters.reader import Contents, read_records
+from counters.journal import NAME_LENGTH, SUFFIX, is_at, lock, sync_folder, unlock
+from counters.reader import Contents, is_torn, read_records
 from counters.records import Header, JournalUnreadable, read_header
 
 _DONE_SUFFIX = ".done"
@@ -107,6 +106,26 @@ class OpenJournal:
         except JournalUnreadable as error:
             raise JournalUnreadable(f"{self.path} {error}") from error
 
+    def end(self, position: int) -> int:
+        """Return where the journal ends, with what is damaged in it; for a reset.
+
+        What looks like the beginning of a record at the end is none that was acknowledged: it may
+        be being written, or be what was left of a write that is undone just now.
+        """
+        size = self.size
+        header = self._header()
+        if header is None:
+            return position
+        try:
+            contents = read_records(self.file, header, position, size, past_damage=True)
+        except JournalUnreadable as error:
+            raise JournalUnreadable(f"{self.path} {error}") from error
+        if contents.damaged:
+            begin, end = contents.damaged[-1]
+            if end == size and is_torn(self.file, header, begin, size):
+                return max(begin, position)
+        return contents.end
+
     def read(self, position: int, progress: Callable[[int], object] | None = None) -> Contents:
         """Return what stands after `position`.
 
@@ -140,13 +159,12 @@ def opened(path: Path) -> Iterator[OpenJournal]:
     """
     with open_journal(path) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield OpenJournal(path, file, is_orphan=False)
-            return
-        if not is_at(path, file.fileno()):
-            raise FileNotFoundError(path)
-        yield OpenJournal(path, file, is_orphan=True)
+            is_orphan = lock(file.fileno())
+            if is_orphan and not is_at(path, file.fileno()):
+                raise FileNotFoundError(path)
+            yield OpenJournal(path, file, is_orphan)
+        finally:
+            unlock(file.fileno())
 
 
 def set_aside(file: BinaryIO, path: Path, begin: int, end: int) -> tuple[Path, bool]:

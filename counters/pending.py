@@ -30,7 +30,7 @@ class Pending:
            what is lacking stands in the file.
         3. Somebody else has flushed or reset some of it: that is the rest of the file.
         4. So it is, but the rest of the file is damaged. What is in memory is worth more then: it
-           is that, less what the file has before the position.
+           is that, less what the file has before the position. (Unless that is damaged, too.)
         """
         if position >= self.end:
             return Contents(end=self.end)
@@ -40,11 +40,13 @@ class Pending:
             contents = self._read(position, self.start)
             self._add_memory(contents, sign=1)
             return contents
-        contents = self._read(position, self.end)
-        if contents.damaged:
-            contents = self._read(self.start, position)
-            self._add_memory(contents, sign=-1)
-        return contents
+        rest = self._read(position, self.end)
+        if rest.damaged:
+            before = self._read(self.start, position)
+            if not before.damaged:
+                self._add_memory(before, sign=-1)
+                return before
+        return rest
 
     def _read(self, begin: int, end: int) -> Contents:
         with self.journal.open() as file:
@@ -58,5 +60,3 @@ class Pending:
             if not contents.deltas[key]:
                 del contents.deltas[key]
         contents.end = self.end
-        if sign < 0:
-            contents.damaged = []  # before the position, nothing is asked of the file

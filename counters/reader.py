@@ -77,6 +77,16 @@ def read_records(
     return contents
 
 
+def is_torn(file: BinaryIO, header: Header, at: int, end: int) -> bool:
+    """Return whether the bytes from `at` to `end` are the beginning of a record."""
+    file.seek(at)
+    head = file.read(min(record_head_bytes(header), end - at))
+    if len(head) < record_head_bytes(header):
+        return head[: len(header.mark)] == header.mark[: len(head)]
+    said = read_record_head(header, head)
+    return said is not None and at + len(head) + said[0] > end
+
+
 def _record_at(file: BinaryIO, header: Header, at: int, end: int) -> tuple[int, Pairs] | None:
     """Return length and increments of the record that begins at `at`; None where none does."""
     file.seek(at)

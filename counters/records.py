@@ -163,14 +163,14 @@ def read_header(file: BinaryIO) -> Header | None:
         JournalUnreadable: the file is no journal, or one of a newer version.
     """
     data = file.read(2 * _COPY_BYTES)
-    if data.startswith(_FORMAT_1):
-        return Header(mark=b"", version=1)
     for copy in data[:_COPY_BYTES], data[_COPY_BYTES:]:
         if len(copy) == _COPY_BYTES and copy.startswith(_FORMAT_2):
             checked, (checksum,) = copy[: _header.size], _checksum.unpack(copy[_header.size :])
             if crc32(checked) == checksum:
                 _, totals_id, mark = _header.unpack(checked)
                 return Header(totals_id, mark)
+    if data.startswith(_FORMAT_1):
+        return Header(mark=b"", version=1)
     if len(data) < 2 * _COPY_BYTES and data[: len(_FORMAT_2)] in (
         _FORMAT_1[: len(data)],
         _FORMAT_2[: len(data)],
@@ -210,6 +210,8 @@ def decode_content(header: Header, content: bytes) -> Pairs:
         return _decode_1(content) if header.version == 1 else _decode_2(content)
     except (StructError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise Damaged from error
+    except RecursionError as error:  # only format 1 may hold such a batch
+        raise JournalUnreadable("holds a batch that is nested too deeply to be read") from error
 
 
 def _decode_2(content: bytes) -> Pairs:

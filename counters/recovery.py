@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from django.db import DatabaseError
+
 from counters import totals
 from counters.journal_folder import OpenJournal, done_journals, journals, opened, set_aside
 from counters.records import JournalUnreadable
 
 logger = logging.getLogger(__name__)
-
-_LOOK_AGAIN_SECONDS = 0.02
-"""A record that is being written is whole after that long."""
 
 
 @dataclass(slots=True)
@@ -84,17 +82,24 @@ def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> i
 
 @contextmanager
 def _tolerant(path: Path, unreadable: set[Path]) -> Iterator[None]:
-    """Go on where a journal is gone, or cannot be read; of the latter, tell once."""
+    """Go on where a journal is gone, or cannot be counted; of the latter, tell once.
+
+    So it is where the database refuses what is in one journal. Where it answers nothing at all, the
+    others would fare no better.
+    """
     try:
         yield
     except FileNotFoundError:
         return  # flushed and removed by someone else
-    except (JournalUnreadable, OSError) as error:
+    except (JournalUnreadable, OSError, DatabaseError) as error:
+        if isinstance(error, DatabaseError) and not totals.is_usable():
+            raise
         if path not in unreadable:
+            what = f"{path}: {error}" if isinstance(error, DatabaseError) else error
             logger.error(
                 "%s: it is kept, and not counted yet. Mend it or move it away; each flush tries"
                 " again.",
-                error,
+                what,
             )
         unreadable.add(path)
     else:
@@ -185,22 +190,6 @@ def reset(folder: Path) -> Reset:
                 if not journal.is_for(totals_id):
                     continue
                 position = totals.lock_position(journal.name)
-                totals.move_position(journal.name, _end(journal, position))
+                totals.move_position(journal.name, journal.end(position))
                 here.append(journal.name)
         return Reset(totals.delete_totals(), totals.count_positions_except(here))
-
-
-def _end(journal: OpenJournal, position: int) -> int:
-    """Return where a journal ends, with what is damaged in it.
-
-    What is not whole at the end of a living process's journal may be a record that is being
-    written. If it is still there, and still not whole, a moment later, it is damaged.
-    """
-    size = journal.size
-    end = journal.read(position).end
-    while end < size:
-        time.sleep(_LOOK_AGAIN_SECONDS)
-        before, end = end, journal.read(end).end
-        if end == before:
-            return max(end, min(size, journal.size))
-    return end

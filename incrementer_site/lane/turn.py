@@ -88,6 +88,9 @@ def _record(found: Sequence[Increment | Batch | Reply]) -> tuple[list[Reply], Re
         receipt = recorder().record([each for each in found if not isinstance(each, Reply)])
     except JournalUnwritable as problem:
         return _instead(answers, RECORDED, replies.journal_unwritable(problem)), None
+    except Exception:
+        logger.exception("POST /increment failed.")
+        return _instead(answers, RECORDED, replies.server_failed()), None
     for refused in receipt.refused:
         answers[places[refused]] = replies.no_room()
     return answers, receipt
