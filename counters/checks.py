@@ -15,7 +15,7 @@ from counters import totals
 from counters.config import BadSetting, config
 from counters.dialects import dialect_of
 from counters.file_system import NETWORK_KINDS, kind_of
-from counters.journal import make_folder
+from counters.files import make_folder
 
 
 @register()

@@ -75,9 +75,11 @@ class Flusher:
                 self._began = time.monotonic()
             error: Exception | None = None
             try:
-                self._buffer.tend_journal()
+                self._buffer.tend_journal(None)
                 totals_id = totals.identity()
-                self._buffer.count_into(totals_id)
+                self._buffer.tend_journal(totals_id)
+                if leftover := self._buffer.take_leftover():
+                    self._flush_buffer(leftover.journal, leftover)
                 if journal := self._journal_to_flush(totals_id):
                     self._flush_buffer(journal)
                 self._recover(totals_id)
@@ -115,13 +117,15 @@ class Flusher:
         )
         return None if is_done else journal
 
-    def _flush_buffer(self, journal: Journal) -> None:
-        pending: Pending | None = None
+    def _flush_buffer(self, journal: Journal, pending: Pending | None = None) -> None:
+        """Flush what is pending of a journal: what the buffer has, or `pending`."""
         try:
             with totals.transaction():
                 # The lock first: while the database is locked or down, the buffer stays whole.
                 position = totals.lock_position(journal.name)
-                pending = self._buffer.take()
+                pending = pending or self._buffer.take(journal)
+                if pending is None:
+                    return
                 contents = pending.beyond(position)
                 with journal.open() as file:
                     report_damage(file, journal.path, contents.damaged)

@@ -6,22 +6,20 @@ however it went. So a journal that somebody else can lock is nobody's, and may b
 
 from __future__ import annotations
 
-import fcntl
 import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from counters.files import is_at, make_folder, sync_folder
+from counters.locks import lock, unlock
 from counters.records import ANY_TOTALS, Header, record
 
 SUFFIX = ".journal"
 NAME_LENGTH = 32
 
 _COPY_BYTES = 1024 * 1024
-
-_locked: set[int] = set()
-"""File descriptors of this process that hold an flock."""
 
 
 class JournalUnwritable(OSError):
@@ -217,60 +215,3 @@ class Journal:
         """Let go of the file, and so of its lock: from now on anyone may recover it."""
         unlock(self.fd)
         os.close(self.fd)
-
-
-def lock(fd: int) -> bool:
-    """Lock an open file; return whether it was free. `unlock` has to come before it is closed."""
-    _locked.add(fd)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def unlock(fd: int) -> None:
-    """Let go of the lock of an open file, if it was locked."""
-    _locked.discard(fd)
-    fcntl.flock(fd, fcntl.LOCK_UN)
-
-
-def close_in_child() -> None:
-    """In a child, after a fork: let go of the parent's locks.
-
-    An flock belongs to the open file, which parent and child share. As long as the child keeps it
-    open, nobody can recover the journal of a parent that is gone.
-    """
-    while _locked:
-        os.close(_locked.pop())
-
-
-def is_at(path: Path, fd: int) -> bool:
-    """Return whether the open file `fd` is the one at `path`: it may have been moved or removed."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(fd))
-    except FileNotFoundError:
-        return False
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of the journals where it is not there yet.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    if folder.is_dir():
-        return
-    missing = [folder, *(parent for parent in folder.parents if not parent.exists())]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        sync_folder(made.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have what was made, renamed and removed in `folder` outlive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

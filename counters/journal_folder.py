@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from counters.journal import NAME_LENGTH, SUFFIX, is_at, lock, sync_folder, unlock
+from counters.files import is_at, sync_folder
+from counters.journal import NAME_LENGTH, SUFFIX
+from counters.locks import lock, unlock
 from counters.reader import Contents, is_torn, read_records
 from counters.records import Header, JournalUnreadable, read_header
 

@@ -11,7 +11,7 @@ from counters.buffer import Buffer
 from counters.config import Config, config
 from counters.flusher import Flusher
 from counters.increments import Batch, Increment
-from counters.journal import close_in_child
+from counters.locks import close_in_child
 from counters.receipt import Receipt
 from counters.state import State
 from counters.syncer import Syncer

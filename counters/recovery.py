@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError, IntegrityError
 
 from counters import totals
 from counters.journal_folder import OpenJournal, done_journals, journals, opened, set_aside
@@ -84,16 +84,14 @@ def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> i
 def _tolerant(path: Path, unreadable: set[Path]) -> Iterator[None]:
     """Go on where a journal is gone, or cannot be counted; of the latter, tell once.
 
-    So it is where the database refuses what is in one journal. Where it answers nothing at all, the
-    others would fare no better.
+    So it is where the database refuses what is in one journal. Other errors of the database would
+    be the same for every journal.
     """
     try:
         yield
     except FileNotFoundError:
         return  # flushed and removed by someone else
-    except (JournalUnreadable, OSError, DatabaseError) as error:
-        if isinstance(error, DatabaseError) and not totals.is_usable():
-            raise
+    except (JournalUnreadable, OSError, DataError, IntegrityError) as error:
         if path not in unreadable:
             what = f"{path}: {error}" if isinstance(error, DatabaseError) else error
             logger.error(

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 
-from django.db import DatabaseError, connections
+from django.db import connections
 from django.db import transaction as django_transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
@@ -46,19 +46,6 @@ def connection() -> BaseDatabaseWrapper:
 def close_connection() -> None:
     """Close this thread's connection; the next use makes a new one."""
     connection().close()
-
-
-def is_usable() -> bool:
-    """Return whether the database answers, and goes on with what it was asked before."""
-    current = connection()
-    if not current.is_usable():
-        return False
-    with current.cursor() as cursor:
-        try:
-            cursor.execute(f"SELECT 1 FROM {current.ops.quote_name(Position._meta.db_table)}")
-        except DatabaseError:
-            return False
-    return True
 
 
 def transaction() -> AbstractContextManager[None]:

@@ -11,23 +11,28 @@ Should the second step not come, because the process was killed, the next `migra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from counters.config import config, table_names
+from counters.dialects import dialect_of
 
 ASIDE = "numbers_to_adopt"
+
+_COPIED_ROWS = 1000
 
 
 def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> None:
     """Rename the old table, where there is one.
 
     Raises:
-        CommandError: a table has that name and is not the old service's.
+        CommandError: no totals can be adopted from the table of that name; nothing is changed.
     """
-    table, _ = table_names()
     connection = connections[using]
     is_first = any(
         migration.app_label == "counters" and migration.name == "0001_initial" and not backwards
@@ -35,29 +40,15 @@ def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> Non
     )
     if not is_first or connection.vendor != "sqlite" or using != config().database:
         return
+    table, _ = table_names()
     quote = connection.ops.quote_name
     with transaction.atomic(using=using), connection.cursor() as cursor:
-        known = connection.introspection.get_table_list(cursor)
-        tables = {info.name: info.type for info in known}
-        if table not in tables:
+        if table not in connection.introspection.table_names(cursor, include_views=True):
             return
-        columns = {
-            column.name for column in connection.introspection.get_table_description(cursor, table)
-        }
-        if tables[table] != "t" or columns != {"key", "value"}:
+        if problem := _problem(connection, cursor):
             raise CommandError(
-                f"{connection.settings_dict['NAME']} has a {table!r} that is not a table with just"
-                " the columns key and value: no totals can be adopted from it. Rename it, or set"
-                " DATABASE_URL to another file."
-            )
-        cursor.execute(
-            f"SELECT key FROM {quote(table)} WHERE key IS NOT NULL"
-            " GROUP BY CAST(key AS text) HAVING count(*) > 1 LIMIT 1"
-        )
-        if twice := cursor.fetchone():
-            raise CommandError(
-                f"{connection.settings_dict['NAME']} has the key {twice[0]!r} in more than one row"
-                f" of {table!r}: its total is not known. Leave one row for each key, and try again."
+                f"{connection.settings_dict['NAME']} {problem}. No totals can be adopted: mend it,"
+                " or set DATABASE_URL to another file."
             )
         # An index keeps its name when its table gets another, and the new table's has the same.
         for name, index in connection.introspection.get_constraints(cursor, table).items():
@@ -66,17 +57,60 @@ def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> Non
         cursor.execute(f"ALTER TABLE {quote(table)} RENAME TO {quote(ASIDE)}")
 
 
+def _problem(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> str:
+    """Return what is wrong with the table for the totals in it to be adopted; empty if nothing."""
+    table, positions = table_names()
+    quote = connection.ops.quote_name
+    introspection = connection.introspection
+    tables = {info.name: info.type for info in introspection.get_table_list(cursor)}
+    columns = {column.name for column in introspection.get_table_description(cursor, table)}
+    if tables[table] != "t" or columns != {"key", "value"}:
+        return f"has a {table!r} that is not a table with just the columns key and value"
+    if ASIDE in tables:
+        return f"has a table {table!r}, and a table {ASIDE!r} that waits to be adopted"
+    if positions in tables:
+        return f"has a table {positions!r} already"
+    cursor.execute(
+        "SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = %s AND tbl_name <> %s",
+        [f"{table}_key_index", table],
+    )
+    if found := cursor.fetchone():
+        return f"has an index {table}_key_index of the table {found[0]!r}"
+    for other in tables:
+        relations = introspection.get_relations(cursor, other)
+        if other != table and any(target == table for _, target, *_ in relations.values()):
+            return f"has a table {other!r} that refers to {table!r}"
+    cursor.execute(
+        f"SELECT key FROM {quote(table)} WHERE key IS NOT NULL"
+        " GROUP BY CAST(key AS text) COLLATE BINARY HAVING count(*) > 1 LIMIT 1"
+    )
+    if found := cursor.fetchone():
+        return f"has the key {found[0]!r} in more than one row of {table!r}"
+    return ""
+
+
 def take_over(*, using: str, **kwargs: Any) -> None:
-    """Copy the rows of the old table into the new one, and drop the old one."""
-    table, _ = table_names()
+    """Add the rows of the old table to the totals, and drop the table.
+
+    They are added: the service may have counted already, where the first `migrate` was killed.
+    """
     connection = connections[using]
     if using != config().database or ASIDE not in connection.introspection.table_names():
         return
-    quote = connection.ops.quote_name
     with transaction.atomic(using=using), connection.cursor() as cursor:
-        # The old service put values into its SQL as they came: a row may hold NULL, 1.5 or text.
+        dialect_of(connection).add(cursor, _rows(connection))
+        cursor.execute(f"DROP TABLE {connection.ops.quote_name(ASIDE)}")
+
+
+def _rows(connection: BaseDatabaseWrapper) -> Iterator[dict[str, int]]:
+    """Yield the totals of the old table, some at a time.
+
+    The old service put values into its SQL as they came: a row may hold NULL, 1.5 or text.
+    """
+    with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {quote(table)} (key, value) SELECT CAST(key AS text),"
-            f" coalesce(CAST(value AS integer), 0) FROM {quote(ASIDE)} WHERE key IS NOT NULL"
+            "SELECT CAST(key AS text), coalesce(CAST(value AS integer), 0)"
+            f" FROM {connection.ops.quote_name(ASIDE)} WHERE key IS NOT NULL"
         )
-        cursor.execute(f"DROP TABLE {quote(ASIDE)}")
+        while rows := cursor.fetchmany(_COPIED_ROWS):
+            yield dict(rows)

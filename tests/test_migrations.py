@@ -107,6 +107,18 @@ def test_adoption_goes_on_where_a_killed_migrate_left_it(tmp_path: Path) -> None
         service.wait_for_totals({"abc": 42})
 
 
+def test_totals_put_aside_are_added_to_what_was_counted_since(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    with closing(sqlite3.connect(service.database)) as database:
+        database.executescript("""
+            INSERT INTO numbers VALUES ('abc', 1);
+            CREATE TABLE numbers_to_adopt (key TEXT, value INTEGER);
+            INSERT INTO numbers_to_adopt VALUES ('abc', 41), ('other', 5);
+        """)
+    service.manage("migrate", "-v0")
+    assert service.totals() == {"abc": 42, "other": 5}
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
@@ -114,13 +126,27 @@ def test_adoption_goes_on_where_a_killed_migrate_left_it(tmp_path: Path) -> None
         ("CREATE TABLE numbers (key TEXT, value INTEGER, at TEXT)", "just the columns"),
         ("CREATE VIEW numbers AS SELECT 'a' AS key, 1 AS value", "not a table"),
         (
+            f"{ORIGINAL} CREATE TABLE visits (key REFERENCES numbers (key))",
+            "'visits' that refers to 'numbers'",
+        ),
+        (
+            "CREATE TABLE numbers (key TEXT, value INTEGER); CREATE TABLE visits (key);"
+            "CREATE INDEX numbers_key_index ON visits (key)",
+            "an index numbers_key_index of the table 'visits'",
+        ),
+        (f"{ORIGINAL} CREATE TABLE numbers_to_adopt (key, value)", "waits to be adopted"),
+        (f"{ORIGINAL} CREATE TABLE positions (x REAL, y REAL)", "'positions' already"),
+        (
             "CREATE TABLE numbers (key TEXT, value INTEGER);"
             "INSERT INTO numbers VALUES ('twice', 1), ('twice', 2)",
             "'twice' in more than one row",
         ),
         ("CREATE TABLE positions (x REAL, y REAL)", "'positions' already"),
     ],
-    ids=["other table", "more columns", "view", "key twice", "positions"],
+    ids=[
+        *("other table", "more columns", "view", "referred to", "index taken", "two tables"),
+        *("positions taken", "key twice", "positions"),
+    ],
 )
 def test_a_table_that_is_no_table_of_totals_is_refused_and_left_alone(
     tmp_path: Path, made: str, said: str

@@ -114,7 +114,10 @@ def _take() -> dict[str, int]:
     buffer = _running._buffer
     if buffer.state().pending_bytes == 0:
         return {}
-    pending = buffer.take()
+    found = buffer.flushed_until()
+    assert found is not None
+    pending = buffer.take(found[0])
+    assert pending is not None
     deltas = dict(pending.deltas)
     with pending.journal.open() as file:
         header = pending.journal.header

@@ -142,3 +142,17 @@ def test_a_head_that_is_too_long_is_refused_after_the_earlier_replies() -> None:
         assert statuses(replies) == [200, 431]
 
     play(scene, max_head_bytes=1000)
+
+
+def test_a_failure_that_nobody_thought_of_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
+        client = connect()
+        monkeypatch.setattr(recorder(), "record", fail)
+        assert statuses(await client.send(increment("a") + increment("b"))) == [500, 500]
+        monkeypatch.undo()
+        assert statuses(await client.send(increment("a"))) == [200]
+
+    play(scene)

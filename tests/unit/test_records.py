@@ -79,6 +79,14 @@ def test_any_flipped_bit_costs_at_most_the_record_that_it_is_in() -> None:
         assert contents.end == len(data)
 
 
+def test_no_wrong_byte_in_the_header_costs_anything() -> None:
+    data, _ = journal(3)
+    for place in range(HEADER.size):
+        for byte in range(256):
+            wrong = data[:place] + bytes([byte]) + data[place + 1 :]
+            assert read(wrong).increments == 3, (place, byte)
+
+
 def test_a_torn_end_costs_at_most_the_record_that_it_is_in() -> None:
     data, places = journal()
     for cut in range(len(data)):
