@@ -65,14 +65,14 @@ async def _measure() -> None:
         "parse the form": partial(parse_form, _BODY),
         "make the journal's section of it": make_one,
         "append that to the journal, with a CRC-32, `write(2)`": partial(
-            journal.append, [make_one()]
+            journal.append, make_one()
         ),
         "record it: both of these, and the delta in memory": partial(recorder().record, one),
     }
     for step, function in steps.items():
         _report(step, function)
     _report(f"make one section of {_TURN_REQUESTS} increments, each", make_many, _TURN_REQUESTS)
-    _report("append that, each", partial(journal.append, [make_many()]), _TURN_REQUESTS)
+    _report("append that, each", partial(journal.append, make_many()), _TURN_REQUESTS)
     _report(
         f"record {_TURN_REQUESTS}, each",
         partial(recorder().record, one * _TURN_REQUESTS),

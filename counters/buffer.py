@@ -55,7 +55,7 @@ class Buffer:
             # A signal handler or a `__del__` has called in the middle of this very function.
             raise JournalUnwritable("this thread is recording another increment just now")
         singles, batches = split(requests)
-        sections = sections_of(singles, batches)
+        parts = sections_of(singles, batches)
         increments = len(singles) + sum([len(batch.increments) for batch in batches])
         with self._lock:
             if self._is_recording:
@@ -68,10 +68,10 @@ class Buffer:
                 if not kept:
                     return Receipt(None, 0, refused)
                 singles, batches = split(kept)
-                sections = sections_of(singles, batches)
+                parts = sections_of(singles, batches)
             self._is_recording = True
             try:
-                journal = self._own.append(sections)
+                journal = self._own.append(parts)
             except JournalUnwritable:
                 self._is_recording = False
                 raise

@@ -92,15 +92,15 @@ class Journal:
             return "it is full of increments that no flush has taken"
         return ""
 
-    def append(self, sections: Sequence[bytes]) -> None:
-        """Write the record of `sections`, whole or not at all.
+    def append(self, parts: Sequence[bytes]) -> None:
+        """Write the record of sections, given as their parts, whole or not at all.
 
         Raises:
             JournalUnwritable: the journal is full or in trouble, or the disk is full or failed.
         """
         if refusal := self.refusal:
             raise JournalUnwritable(refusal)
-        self._write(record(self.header.mark, sections))
+        self._write(record(self.header.mark, parts))
 
     def _write(self, data: bytes) -> None:
         try:

@@ -33,8 +33,8 @@ class OwnJournal:
         self._totals_id = ANY_TOTALS
         self._failed_at = 0.0
 
-    def append(self, sections: Sequence[bytes]) -> Journal:
-        """Write a record, and return the journal that it is in.
+    def append(self, parts: Sequence[bytes]) -> Journal:
+        """Write the record of sections, given as their parts, and return the journal that it is in.
 
         Raises:
             JournalUnwritable: it cannot be written. It is logged, if the last one succeeded.
@@ -42,7 +42,7 @@ class OwnJournal:
         try:
             if self.current is None:
                 self.current = self._make()
-            self.current.append(sections)
+            self.current.append(parts)
         except JournalUnwritable as error:
             if not self.write_error:
                 logger.error(

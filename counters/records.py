@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from struct import Struct
@@ -117,8 +118,8 @@ class Header:
         return self.totals_id == totals_id or ANY_TOTALS in (self.totals_id, totals_id)
 
 
-def increments_section(increments: Sequence[Increment]) -> bytes:
-    """Return the section of `increments`."""
+def increments_section(increments: Sequence[Increment]) -> list[bytes]:
+    """Return the section of `increments`, in parts."""
     keys = [increment.key for increment in increments]
     text = "".join(keys)
     if text.isascii():
@@ -130,13 +131,11 @@ def increments_section(increments: Sequence[Increment]) -> bytes:
         lengths = map(len, encoded)
     columns = _columns(len(keys))
     values = [increment.value for increment in increments]
-    return b"".join(
-        (
-            _section.pack(_INCREMENTS, columns.size + len(names)),
-            columns.pack(len(keys), *values, *lengths),
-            names,
-        )
-    )
+    return [
+        _section.pack(_INCREMENTS, columns.size + len(names)),
+        columns.pack(len(keys), *values, *lengths),
+        names,
+    ]
 
 
 @lru_cache(maxsize=2048)
@@ -144,16 +143,18 @@ def _columns(count: int) -> Struct:
     return Struct(f"<I{count}q{count}H")
 
 
-def batch_section(json: bytes) -> bytes:
-    """Return the section of a JSON list of increments."""
-    return _section.pack(_JSON, len(json)) + json
+def batch_section(json: bytes) -> list[bytes]:
+    """Return the section of a JSON list of increments, in parts."""
+    return [_section.pack(_JSON, len(json)), json]
 
 
-def record(mark: bytes, sections: Sequence[bytes]) -> bytes:
-    """Return the record of `sections` in the file that has this `mark`."""
-    content = b"".join(sections)
-    head = _record.pack(mark, len(content))
-    return b"".join((head, _checksum.pack(crc32(content, crc32(head))), content))
+def record(mark: bytes, parts: Sequence[bytes]) -> bytes:
+    """Return the record of sections, given as their parts, in the file that has this `mark`."""
+    head = _record.pack(mark, sum([len(part) for part in parts]))
+    checksum = crc32(head)
+    for part in parts:
+        checksum = crc32(part, checksum)
+    return b"".join((head, _checksum.pack(checksum), *parts))
 
 
 def read_header(file: BinaryIO) -> Header | None:
@@ -210,8 +211,6 @@ def decode_content(header: Header, content: bytes) -> Pairs:
         return _decode_1(content) if header.version == 1 else _decode_2(content)
     except (StructError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise Damaged from error
-    except RecursionError as error:  # only format 1 may hold such a batch
-        raise JournalUnreadable("holds a batch that is nested too deeply to be read") from error
 
 
 def _decode_2(content: bytes) -> Pairs:
@@ -264,7 +263,14 @@ def _decode_1(content: bytes) -> Pairs:
 
 
 def _decode_json(json: bytes) -> Pairs:
-    return [(increment.key, increment.value) for increment in _decode_batch(json)]
+    try:
+        increments = _decode_batch(json)
+    except RecursionError:
+        # Something is nested deeply, and the stack is deeper here than where it was accepted. That
+        # of a new thread is not.
+        with ThreadPoolExecutor(1) as thread:
+            increments = thread.submit(_decode_batch, json).result()
+    return [(increment.key, increment.value) for increment in increments]
 
 
 def _newer(kind: bytes) -> JournalUnreadable:

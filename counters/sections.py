@@ -17,11 +17,11 @@ def split(requests: Sequence[Increment | Batch]) -> tuple[list[Increment], list[
 
 
 def sections_of(singles: Sequence[Increment], batches: Sequence[Batch]) -> list[bytes]:
-    """Return one section for all single increments, and one for each batch."""
-    sections = [increments_section(singles)] if singles else []
+    """Return the parts of one section for all single increments, and one for each batch."""
+    parts = increments_section(singles) if singles else []
     for batch in batches:
         if batch.json:
-            sections.append(batch_section(batch.json))
+            parts += batch_section(batch.json)
         else:
-            sections.append(increments_section(batch.increments))
-    return sections
+            parts += increments_section(batch.increments)
+    return parts

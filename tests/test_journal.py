@@ -11,8 +11,9 @@ from uuid import uuid4
 
 import pytest
 
+from counters import records
 from counters.increments import Increment
-from counters.records import Header, batch_section, increments_section, record
+from counters.records import Header, record
 from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
 
@@ -21,7 +22,11 @@ HEADER = Header()
 
 
 def section(key: str, value: int = 1) -> bytes:
-    return increments_section([Increment(key, value)])
+    return b"".join(records.increments_section([Increment(key, value)]))
+
+
+def batch_section(json: bytes) -> bytes:
+    return b"".join(records.batch_section(json))
 
 
 def written(*sections: bytes) -> bytes:

@@ -98,12 +98,7 @@ def parse_json(body: bytes) -> Increment | Batch:
         _refuse_repeated_fields(body)
         if any("\0" in increment.key for increment in batch):
             raise BadIncrement("key has a NUL character", "key")
-    if not isinstance(increments, list):
-        return increments
-    # The journal takes the JSON as it came, unless something is nested in it: what a client nests
-    # very deeply may be readable here, and not where the journal is read again.
-    is_flat = body.count(b"[") == 1 and body.count(b"{") == len(batch)
-    return Batch(batch, body if is_flat else b"")
+    return Batch(batch, body) if isinstance(increments, list) else increments
 
 
 def _unquote(content: bytes) -> bytes:

@@ -35,7 +35,7 @@ class Lane:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.connections: set[Connection] = set()
-        self.turn = Turn(limits.max_turn_increments)
+        self.turn = Turn(limits)
         self.known_heads = KnownHeads(limits)
         self.max_body_bytes = config().max_body_bytes
         self.seconds = 0

@@ -18,6 +18,7 @@ from counters.recorder import recorder
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
 from incrementer_site.lane.heads import Head
+from incrementer_site.lane.limits import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,10 @@ class Connection(Protocol):
 class Turn:
     """The increments that have arrived since the event loop last came round."""
 
-    def __init__(self, max_increments: int) -> None:
-        self._max_increments = max_increments
+    def __init__(self, limits: Limits) -> None:
+        self._max_increments = limits.max_turn_increments
+        self._max_bytes = limits.max_turn_bytes
+        self._bytes = 0
         self._arrivals: list[tuple[Connection, Head, bytes]] = []
 
     def __len__(self) -> int:
@@ -43,12 +46,14 @@ class Turn:
         if not self._arrivals:
             asyncio.get_running_loop().call_soon(self.answer)
         self._arrivals.append((connection, head, body))
-        if len(self._arrivals) == self._max_increments:
+        self._bytes += len(body)
+        if self._bytes >= self._max_bytes or len(self._arrivals) == self._max_increments:
             self.answer()
 
     def answer(self) -> None:
         """Record and answer what has arrived; the event loop calls it at the end of its turn."""
         arrivals, self._arrivals = self._arrivals, []
+        self._bytes = 0
         found: list[Increment | Batch | Reply] = []
         for _, head, body in arrivals:
             try:

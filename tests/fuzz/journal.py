@@ -25,9 +25,9 @@ The records are made here, because no fuzzer would find a content with its right
 """
 _HEADER = Header(mark=b"the mark")
 _CONTENTS = [
-    increments_section([Increment("a", 1)]),
-    increments_section([Increment("a", 1), Increment("b", -1)]),
-    batch_section(b'[{"key":"a","value":1}]'),
+    b"".join(increments_section([Increment("a", 1)])),
+    b"".join(increments_section([Increment("a", 1), Increment("b", -1)])),
+    b"".join(batch_section(b'[{"key":"a","value":1}]')),
 ]
 _WHOLE = [record(_HEADER.mark, [content]) for content in _CONTENTS]
 SEEDS = [

@@ -13,7 +13,7 @@ from counters.journal import Journal, JournalUnwritable
 from counters.reader import read_records
 from counters.records import increments_section, read_header
 
-SECTION = increments_section([Increment("k" * 200, 1)])
+SECTION = b"".join(increments_section([Increment("k" * 200, 1)]))
 
 
 def test_reading_it_is_not_disturbed_by_what_is_appended(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from struct import pack
@@ -12,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counters import records
 from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 from counters.reader import Contents, read_records
 from counters.records import (
     Header,
     JournalUnreadable,
-    batch_section,
-    increments_section,
     read_header,
     record,
 )
@@ -27,6 +27,14 @@ FORMAT_1 = Path(__file__).parent.parent / "fixtures" / "format1"
 HEADER = Header()
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=255)
 VALUES = st.integers(MIN_VALUE, MAX_VALUE)
+
+
+def increments_section(increments: Sequence[Increment]) -> bytes:
+    return b"".join(records.increments_section(increments))
+
+
+def batch_section(json: bytes) -> bytes:
+    return b"".join(records.batch_section(json))
 
 
 def read(data: bytes, *, position: int = 0, past_damage: bool = True) -> Contents:
@@ -227,3 +235,15 @@ def test_reading_knows_no_limits_of_requests() -> None:
         HEADER.mark, [batch_section(b'[{"key":"%s","value":1}]' % long.encode())]
     )
     assert read(data).deltas == {long: 1}
+
+
+def test_a_batch_is_read_again_however_deep_the_stack_is() -> None:
+    """What a client nests was accepted on a flat stack; a flush may stand on a deeper one."""
+
+    def at_depth(depth: int, json: bytes) -> Contents:
+        if depth:
+            return at_depth(depth - 1, json)
+        return read(HEADER.encode() + record(HEADER.mark, [batch_section(json)]))
+
+    nested = b'[{"key":"a","value":1,"other":%s%s}]' % (b"[" * 500, b"]" * 500)
+    assert at_depth(600, nested).deltas == {"a": 1}
