@@ -22,9 +22,8 @@ class Limits:
     """Increments of one connection that wait for their replies before it is read no further."""
     max_turn_increments: int = 1000
     """Requests that are recorded and answered together, so that a long pipeline stalls nobody."""
-    max_turn_bytes: int = 64 * 1024
-    """Bodies that are recorded and answered together: once there are so many bytes, it is done at
-    once. What has just been read is quickest to record."""
+    max_turn_bytes: int = 256 * 1024
+    """Bodies that are recorded and answered together, in all: so long ones stall nobody either."""
     max_known_heads: int = 512
     """Heads that a worker remembers."""
     max_known_head_bytes: int = 1024

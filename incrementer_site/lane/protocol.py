@@ -57,8 +57,7 @@ class IncrementProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._lane = lane
         self._known_heads = lane.known_heads
-        self._reader = RequestReader(self, lane)
-        self.parser = self._reader.parser
+        self._reader: RequestReader | None = None  # made when it is needed: most heads are known
         self._since_seconds = lane.seconds  # since when nothing has happened; for the deadlines
         self._unanswered = 0  # increments that have not been answered
         self._closing = False  # nothing that arrives is read any more
@@ -74,19 +73,24 @@ class IncrementProtocol(HttpToolsProtocol):
         if self._refused:
             if waited_seconds > limits.linger_seconds:
                 self.transport.abort()
-        elif self._reader.in_message or self.flow.write_paused or self.transport.is_closing():
+        elif self._in_message() or self.flow.write_paused or self.transport.is_closing():
             if waited_seconds > limits.request_seconds:
                 self.transport.abort()
         elif waited_seconds > self.config.timeout_keep_alive and self._is_idle():
             self.transport.close()
+
+    def _in_message(self) -> bool:
+        """Whether a request has begun to arrive and has not ended."""
+        return self._reader is not None and self._reader.in_message
 
     def _is_idle(self) -> bool:
         return not self._unanswered and self.takes_increments()
 
     def shutdown(self) -> None:
         """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
-        if self._reader.is_increment and self._reader.in_message:
-            self._reader.is_last = True
+        reader = self._reader
+        if reader is not None and reader.in_message and reader.is_increment:
+            reader.is_last = True
         elif self._unanswered and self.takes_increments():
             self._closing = True
         else:
@@ -126,8 +130,9 @@ class IncrementProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        if self._reader.in_message:
-            self._parse(data)
+        reader = self._reader
+        if reader is not None and reader.in_message:
+            self._parse(reader, data)
             return
         raw_head, _, body = data.partition(b"\r\n\r\n")
         head = self._known_heads.get(raw_head)
@@ -140,21 +145,23 @@ class IncrementProtocol(HttpToolsProtocol):
             self._since_seconds = self._lane.seconds
             self.increment(head, body)
             return
-        self._reader.latest = None
+        if reader is None:
+            reader = self._reader = RequestReader(self, self._lane)
+        reader.latest = None
         before = self._unanswered
-        self._parse(data)
-        latest = self._reader.latest
+        self._parse(reader, data)
+        latest = reader.latest
         # One increment, and all of it in this read: its head is worth being remembered.
         if latest is not None and self._unanswered == before + 1 and latest[1] == body:
             self._known_heads.remember(raw_head, latest[0])
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, reader: RequestReader, data: bytes) -> None:
         try:
-            self._reader.read(data)
+            reader.read(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # CONNECT is the latter
             self._refuse(replies.error(400, "Invalid HTTP request received."))
         limit = self._lane.limits.max_head_bytes
-        if self._reader.head_bytes > limit:
+        if reader.head_bytes > limit:
             self._refuse(replies.error(431, f"headers are longer than {limit} bytes", limit=limit))
 
     # Refusing what is no request
@@ -165,7 +172,7 @@ class IncrementProtocol(HttpToolsProtocol):
             return
         self._closing = True
         reader = self._reader
-        if reader.in_message and not reader.in_head and not reader.is_increment:
+        if reader and reader.in_message and not reader.in_head and not reader.is_increment:
             self.transport.close()  # in the body of a request that Django is reading
         else:
             self._refusal = reply
@@ -202,8 +209,10 @@ class IncrementProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
         self._lane.turn.add(self, head, body)
 
-    def other_begins(self, target: bytes, headers: Headers) -> None:
-        self.parser = self._reader.parser
+    def other_begins(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None:
+        self.parser = parser
         super().on_message_begin()
         self.url = target
         for name, value in headers:

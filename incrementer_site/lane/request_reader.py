@@ -17,7 +17,9 @@ class Connection(Protocol):
     def takes_increments(self) -> bool: ...
     def is_closing(self) -> bool: ...
     def increment(self, head: Head, body: bytes) -> None: ...
-    def other_begins(self, target: bytes, headers: Headers) -> None: ...
+    def other_begins(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None: ...
     def other_body(self, body: bytes) -> None: ...
     def other_ends(self) -> None: ...
 
@@ -26,7 +28,6 @@ class RequestReader:
     """Reads the requests of one connection.
 
     Attributes:
-        parser: is asked for the method, the version, and whether the connection is kept.
         in_message: whether a request has begun to arrive and has not ended.
         in_head: whether its head has not ended.
         is_increment: whether the lane answers it; known once its head has ended.
@@ -50,8 +51,8 @@ class RequestReader:
         self._got_body = False  # whether the latest read brought some of a body
 
     def _make_parser(self) -> None:
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
     def read(self, data: bytes) -> None:
         """Read what has arrived.
@@ -79,18 +80,18 @@ class RequestReader:
         rest = memoryview(data)
         while True:
             try:
-                self.parser.feed_data(rest)
+                self._parser.feed_data(rest)
                 return
             except httptools.HttpParserUpgrade as upgrade:
                 (end_of_head,) = upgrade.args
             head = self._head_without_upgrade()
             self._make_parser()
-            self.parser.feed_data(head)
+            self._parser.feed_data(head)
             rest = rest[end_of_head:]
 
     def _head_without_upgrade(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self._target, version)]
+        version = self._parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self._parser.get_method(), self._target, version)]
         lines += [b"%s: %s" % header for header in self._headers if header[0] != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
@@ -112,20 +113,20 @@ class RequestReader:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self.parser.should_upgrade():
+        if self._parser.should_upgrade():
             return
-        version = self.parser.get_http_version()
+        version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):  # it is 0.9 where there is none
             raise ValueError(version)  # the parser makes an HttpParserError of it
         self.in_head = False
         self.is_increment = self._connection.is_closing() or (  # then it is thrown away at its end
             self._connection.takes_increments()
-            and is_increment(self.parser.get_method(), self._target, version, self._headers)
+            and is_increment(self._parser.get_method(), self._target, version, self._headers)
         )
         if self.is_increment:
             self._body = b""
         else:
-            self._connection.other_begins(self._target, self._headers)
+            self._connection.other_begins(self._parser, self._target, self._headers)
 
     def on_body(self, body: bytes) -> None:
         self._got_body = True
@@ -140,7 +141,7 @@ class RequestReader:
             self._body += body
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():
+        if self._parser.should_upgrade():
             return
         self.in_message = False
         if not self.is_increment:
@@ -148,7 +149,7 @@ class RequestReader:
         elif not self._connection.is_closing():
             body = bytes(self._body)
             self._body = b""
-            closes = self.is_last or not self.parser.should_keep_alive()
+            closes = self.is_last or not self._parser.should_keep_alive()
             head = head_of(self._headers, len(body), closes)
             self.latest = head, body
             self._connection.increment(head, body)
