@@ -50,14 +50,14 @@ QUICK = Size(
 FULL = Size(
     plan=dict.fromkeys(contestants.ALL, (FEW, MANY)),
     rounds=3,
-    seconds=10,
+    seconds=6,
     effort=Effort(
-        seconds=10,
+        seconds=6,
         rounds=3,
         keys=1_000_000,
         rows=10_000_000,
-        siege_seconds=20,
-        soak_seconds=600,
+        siege_seconds=10,
+        soak_seconds=300,
         idle_seconds=30,
     ),
 )

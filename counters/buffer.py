@@ -24,6 +24,9 @@ _STEP_KEYS = 1000
 """Keys that are handled under the lock at a time: requests wait a tenth of a millisecond."""
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 class Buffer:
     """Deltas per key behind one lock; every increment is in the journal before it is in them.
 
@@ -56,13 +59,16 @@ class Buffer:
             raise JournalUnwritable("this thread is recording another increment just now")
         singles, batches = split(requests)
         parts = sections_of(singles, batches)
-        increments = len(singles) + sum([len(batch.increments) for batch in batches])
+        increments = len(singles)
+        for batch in batches:
+            increments += len(batch.increments)
         with self._lock:
             if self._is_recording:
                 # A signal handler has raised an exception in the middle of `record`: a time limit,
                 # Ctrl-C. Nobody knows whether that record was written: the file alone is right.
                 self._leave_journal()
-            refused = self._without_room(requests, increments)
+            room = self._max_pending_keys - len(self._deltas) - self._flushing_keys
+            refused = self._without_room(requests, room) if increments > room else _NONE
             if refused:
                 kept = [each for place, each in enumerate(requests) if place not in refused]
                 if not kept:
@@ -93,13 +99,8 @@ class Buffer:
         self._start = 0
         self._is_recording = False
 
-    def _without_room(
-        self, requests: Sequence[Increment | Batch], increments: int
-    ) -> frozenset[int]:
+    def _without_room(self, requests: Sequence[Increment | Batch], room: int) -> frozenset[int]:
         """Return the places of the requests whose new keys are more than there is room for."""
-        room = self._max_pending_keys - len(self._deltas) - self._flushing_keys
-        if increments <= room:
-            return frozenset()
         refused = without_room(requests, self._deltas, room)
         if refused and not self._has_told_of_no_room:
             self._has_told_of_no_room = True

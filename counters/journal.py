@@ -98,8 +98,8 @@ class Journal:
         Raises:
             JournalUnwritable: the journal is full or in trouble, or the disk is full or failed.
         """
-        if refusal := self.refusal:
-            raise JournalUnwritable(refusal)
+        if self.trouble or self.missing or self.end - self._flushed > self._max_unflushed_bytes:
+            raise JournalUnwritable(self.refusal)
         self._write(record(self.header.mark, parts))
 
     def _write(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 from counters.increments import Batch, Increment
 from counters.journal import JournalUnwritable
 from counters.receipt import Receipt
-from counters.recorder import recorder
+from counters.recorder import Recorder, recorder
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
 from incrementer_site.lane.heads import Head
@@ -54,22 +54,31 @@ class Turn:
         """Record and answer what has arrived; the event loop calls it at the end of its turn."""
         arrivals, self._arrivals = self._arrivals, []
         self._bytes = 0
-        found: list[Increment | Batch | Reply] = []
+        requests: list[Increment | Batch] = []
+        answers: list[Reply] = []
         for _, head, body in arrivals:
             try:
-                found.append(head.read(body))
+                found = head.read(body)
             except Exception:  # one request's trouble is not that of the others in its turn
                 logger.exception("POST /increment failed.")
-                found.append(replies.server_failed())
-        answers, receipt = _record(found)
-        senders = [(connection, head.closes) for connection, head, _ in arrivals]
+                found = replies.server_failed()
+            if isinstance(found, Reply):
+                answers.append(found)
+            else:
+                requests.append(found)
+                answers.append(RECORDED)
         running = recorder()
+        receipt: Receipt | None = None
+        if requests:
+            receipt, answers = _record(running, requests, answers)
         if not running.waits_for_sync:
-            _send(senders, answers)
+            _send([(connection, head.closes) for connection, head, _ in arrivals], answers)
             return
 
         # Refusals wait, too: the replies of earlier turns, which come before them, may be waiting.
-        # (From here on nothing holds the bodies. A sync may take long, and they much memory.)
+        # (Nothing holds the bodies meanwhile. A sync may take long, and they much memory.)
+        senders = [(connection, head.closes) for connection, head, _ in arrivals]
+
         def send_after_sync() -> None:
             if receipt is None or receipt.is_durable:
                 _send(senders, answers)
@@ -80,25 +89,26 @@ class Turn:
         running.after_sync(lambda: loop.call_soon_threadsafe(send_after_sync))
 
 
-def _record(found: Sequence[Increment | Batch | Reply]) -> tuple[list[Reply], Receipt | None]:
-    """Record what was found, with one write; return the replies, and the receipt if there is one.
+def _record(
+    running: Recorder, requests: Sequence[Increment | Batch], answers: list[Reply]
+) -> tuple[Receipt | None, list[Reply]]:
+    """Record requests with one write; return the receipt, if there is one, and the answers.
 
-    What is a reply already stays one.
+    Args:
+        answers: `RECORDED` stands where a request of `requests` is to be answered.
     """
-    places = [place for place, each in enumerate(found) if not isinstance(each, Reply)]
-    answers = [each if isinstance(each, Reply) else RECORDED for each in found]
-    if not places:
-        return answers, None
     try:
-        receipt = recorder().record([each for each in found if not isinstance(each, Reply)])
+        receipt = running.record(requests)
     except JournalUnwritable as problem:
-        return _instead(answers, RECORDED, replies.journal_unwritable(problem)), None
+        return None, _instead(answers, RECORDED, replies.journal_unwritable(problem))
     except Exception:
         logger.exception("POST /increment failed.")
-        return _instead(answers, RECORDED, replies.server_failed()), None
-    for refused in receipt.refused:
-        answers[places[refused]] = replies.no_room()
-    return answers, receipt
+        return None, _instead(answers, RECORDED, replies.server_failed())
+    if receipt.refused:
+        places = [place for place, answer in enumerate(answers) if answer is RECORDED]
+        for refused in receipt.refused:
+            answers[places[refused]] = replies.no_room()
+    return receipt, answers
 
 
 def _instead(answers: Sequence[Reply], wrong: Reply, right: Reply) -> list[Reply]:
