@@ -40,22 +40,36 @@ siege: .venv/ready ## Load-test a running service with siege and check its total
 	@$(BIN)/python -m siege.run
 
 .PHONY: torture
-torture: .venv/ready-dev ## Break a real service in every way we know and count (5 minutes, or MINUTES=60)
-	@$(BIN)/python -m torture
+torture: .venv/ready-dev ## Break a real service in every way we know and count (some 6 minutes, or MINUTES=60)
+	@$(BIN)/python -m tests.torture
 
 .PHONY: fuzz
 fuzz: .venv/ready-fuzz ## Try inputs that reach new code, with Atheris (MINUTES=10: longer; Linux)
-	@$(BIN)/python -m fuzz
+	@$(BIN)/python -m tests.fuzz
 
-.PHONY: bench bench-quick
-bench: .venv/ready ## Measure against other servers and rewrite docs/performance.md (long)
+.PHONY: bench bench-quick compare
+bench: .venv/ready-dev ## Measure against other servers and rewrite docs/performance.md (long)
 	@$(BIN)/python -m benchmarks
-bench-quick: .venv/ready ## The same in under two minutes, printed only
+bench-quick: .venv/ready-dev ## The same in under two minutes, printed only
 	@$(BIN)/python -m benchmarks --quick
+compare: .venv/ready-dev ## Measure against another checkout, in turns (OTHER=path)
+	@$(BIN)/python -m benchmarks.compare $(or $(OTHER),$(error Give the path of the other checkout: make compare OTHER=path))
+
+.PHONY: wheel
+wheel: .venv/bin/python ## Build the app, for other Django projects, into dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+
+# Pins stay as they are until a line of requirements*.in asks for another version, or FLAGS does.
+.PHONY: requirements
+requirements: .venv/ready-dev ## Compile requirements*.txt (newer versions: FLAGS=--upgrade)
+	@for name in requirements requirements-dev requirements-fuzz; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
+			--custom-compile-command 'make requirements' $(FLAGS) -o $$name.txt $$name.in || exit; \
+	done
 
 .PHONY: clean
-clean: ## Remove the virtual environment and caches; totals and journals stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
+clean: ## Remove the virtual environment, the wheel and caches; totals and journals stay
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'

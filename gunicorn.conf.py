@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 wsgi_app = "incrementer_site.asgi:application"
-worker_class = "incrementer_site.worker.IncrementWorker"
+worker_class = "incrementer_site.lane.worker.IncrementWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
 _host = (os.environ.get("HOST") or "127.0.0.1").strip("[]")
 _port = os.environ.get("PORT") or "3333"
@@ -23,13 +23,14 @@ graceful_timeout = 40  # longer than the worker's own limit and a flush that wai
 control_socket_disable = True
 
 _OPEN_FILES = 10_000
-"""Of one worker: twice MAX_CONNECTIONS (incrementer_site/lane.py), and those of its own."""
+"""Of one worker: twice MAX_CONNECTIONS (incrementer_site/lane/limits.py), and those of its own."""
 
 
 def on_starting(server):
     """Refuse to start on settings that cannot work, and beside another service on the same port."""
     manage = os.path.join(os.path.dirname(os.path.abspath(__file__)), "manage.py")
-    if subprocess.run([sys.executable, manage, "check"], stdout=subprocess.DEVNULL).returncode:
+    check = [sys.executable, manage, "check", "--database", "default"]
+    if subprocess.run(check, stdout=subprocess.DEVNULL).returncode:
         sys.exit(1)
     probe = socket.socket(socket.AF_INET6 if ":" in _host else socket.AF_INET)
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -6,17 +6,38 @@ import argparse
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
 from benchmarks import contestants, report
-from benchmarks.measures import throughput
+from benchmarks.contestants.programs import PACKAGES, missing
+from benchmarks.measures import FEW, MANY, Plan, throughput
 from benchmarks.promises import Effort, promises
+from tests.testbed.commands import ROOT
 
-PAGE = contestants.ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "performance.md"
 
-QUICK = (
-    1,
-    2,
-    Effort(
+_QUICK_WITH_MANY = (contestants.INCREMENTER, contestants.GO_FASTHTTP, contestants.NGINX_COUNTING)
+"""The contestants that `--quick` measures over many connections too, not only over few."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long and how often to measure."""
+
+    plan: Plan
+    rounds: int
+    """How many times each contestant's throughput is measured."""
+    seconds: float
+    """How long one run of the throughput takes."""
+    effort: Effort
+    """For the promises that are measured besides the throughput."""
+
+
+QUICK = Size(
+    plan={c: (FEW, MANY) if c in _QUICK_WITH_MANY else (FEW,) for c in contestants.ALL},
+    rounds=1,
+    seconds=2,
+    effort=Effort(
         seconds=2,
         rounds=1,
         keys=200_000,
@@ -26,20 +47,20 @@ QUICK = (
         idle_seconds=2,
     ),
 )
-FULL = (
-    5,
-    10,
-    Effort(
-        seconds=10,
+FULL = Size(
+    plan=dict.fromkeys(contestants.ALL, (FEW, MANY)),
+    rounds=3,
+    seconds=6,
+    effort=Effort(
+        seconds=6,
         rounds=3,
         keys=1_000_000,
         rows=10_000_000,
-        siege_seconds=20,
-        soak_seconds=600,
+        siege_seconds=10,
+        soak_seconds=300,
         idle_seconds=30,
     ),
 )
-"""Rounds and seconds of each contestant's run, and the effort for the rest."""
 
 
 def main() -> None:
@@ -50,11 +71,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     find_programs(arguments.install)
-    rounds, seconds, effort = QUICK if arguments.quick else FULL
-    results = throughput(contestants.ALL, rounds, seconds)
-    findings = [*report.latency(results), *promises(effort)]
+    size = QUICK if arguments.quick else FULL
+    results = throughput(size.plan, size.rounds, size.seconds)
+    findings = [*report.latency(results), *promises(size.effort)]
     lines = [
-        *report.setting(),
+        *report.machine(),
         "",
         *report.throughput_table(results),
         "",
@@ -69,14 +90,15 @@ def main() -> None:
 
 
 def find_programs(install: bool) -> None:
-    """Say which programs are absent and how to get them; without wrk there is nothing to do."""
-    packages = [contestants.INSTALL[name] for name in contestants.missing(*contestants.INSTALL)]
+    """Say which programs are absent, and install them or say how to; without wrk, exit."""
+    packages = [PACKAGES[name] for name in missing(*PACKAGES)]
     if packages and install:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", *packages], env=environment, check=True)
+        for command in (["update"], ["install", "-y", *packages]):
+            subprocess.run(["apt-get", *command], env=environment, check=True)
     elif packages:
         print(f"Absent: {', '.join(packages)}. To install: apt-get install {' '.join(packages)}")
-    if contestants.missing("wrk"):
+    if missing("wrk"):
         sys.exit("wrk makes the load: nothing can be measured without it.")
 
 

@@ -1,48 +1,49 @@
-"""Requests beside the flush of a worker's million keys: what they wait, and how long it takes."""
+"""The flush of a worker's million keys: how long it takes, and how long requests wait meanwhile."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
-import sqlite3
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
-from benchmarks.contestants import Contestant, Server, incrementer
+from benchmarks.contestants.ours import incrementer
 from benchmarks.load import Void
-from benchmarks.processes import memory
+from benchmarks.paths import new_folder
+from tests.testbed.databases import rows
+from tests.testbed.processes import largest_memory_bytes
+from tests.testbed.requests import FORM, JSON, build_request, connect
+from tests.testbed.service import Service
+from tests.testbed.waiting import Timeout, wait_for
 
-BATCH = 10_000
-RATE = 500
-"""Requests per second during the flush."""
-LONGEST = 120
-"""Seconds after which the flush is given up."""
-
-_HEAD = "POST /increment HTTP/1.1\r\nHost: bench\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+_BATCH_INCREMENTS = 10_000
+_REQUESTS_PER_SECOND = 500
+"""How many requests are sent during the flush."""
+_FLUSH_TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Flush:
     keys: int
     seconds: float
-    memory: float
-    """MB that the worker held before the flush, all keys pending."""
-    latencies: list[float]
-    """Milliseconds of each request during the flush, sorted. A request that was late to be sent
-    because the one before had to wait counts from when it was due."""
+    memory_mb: float
+    """What the worker held before the flush, with all keys pending, in units of 10**6 bytes."""
+    latencies_ms: list[float]
+    """The latency of each request during the flush, sorted, in milliseconds.
+
+    It is counted from when the request was due. Example: requests are due at 0, 2 and 4 ms, and the
+    reply to the first comes at 10 ms. The second is sent only then, and its reply comes at 11 ms:
+    its latency is 9 ms.
+    """
 
     @property
-    def rate(self) -> float:
-        """Keys per second."""
+    def keys_per_second(self) -> float:
         return self.keys / self.seconds
 
     @property
-    def p99(self) -> float:
-        return self.latencies[int(len(self.latencies) * 0.99)]
+    def p99_ms(self) -> float:
+        return self.latencies_ms[int(len(self.latencies_ms) * 0.99)]
 
 
 def measure_flush(keys: int) -> Flush:
@@ -51,86 +52,88 @@ def measure_flush(keys: int) -> Flush:
     Raises:
         Void: a request was refused, or the flush did not come to an end.
     """
-    worker = incrementer(
+    start = incrementer(
         WEB_CONCURRENCY="1",
-        FLUSH_INTERVAL=str(5 + keys / 100_000),  # all keys have to be there before it
-        MAX_PENDING_KEYS=str(keys + 1),  # the one is for the requests during the flush
+        FLUSH_INTERVAL=str(5 + keys / 100_000),  # all batches have to be sent before it
+        MAX_PENDING_KEYS=str(keys + 1),  # one more, for the requests during the flush
     )
-    with Contestant("Incrementer", worker).running() as server:
-        connection = socket.create_connection(("127.0.0.1", server.port))
+    with new_folder() as folder, start(folder) as service, connect(service.port) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for first in range(0, keys, BATCH):
-            batch = [{"key": f"key:{i:07d}", "value": 1} for i in range(first, first + BATCH)]
+        for first in range(0, keys, _BATCH_INCREMENTS):
+            numbers = range(first, first + _BATCH_INCREMENTS)
+            batch = [{"key": f"key:{i:07d}", "value": 1} for i in numbers]
             body = json.dumps(batch, separators=(",", ":")).encode()
-            _post(connection, "application/json", body)
-        if _health(server.port)["pending_keys"] < keys:
+            _post(connection, body, JSON)
+        if _health(service, "pending_keys") < keys:
             raise Void("the flush began before all keys were there")
-        [pid] = server.workers
-        held = memory(pid)
-        window = _FlushWindow(server)
-        window.start()
-        sent = _post_steadily(connection, window.over)
-        window.join()
-        if not window.ended:
-            raise Void(f"the flush took longer than {LONGEST} s")
-        during = [ms for due, ms in sent if window.began <= due + ms / 1000 and due <= window.ended]
-    return Flush(keys, window.ended - window.began, held, sorted(during))
+        memory_bytes = largest_memory_bytes(service.workers())
+        watch = _FlushWatch(service)
+        watch.start()
+        sent = _post_steadily(connection, watch.is_over)
+        watch.join()
+        if not watch.ended:
+            raise Void(f"the flush took longer than {_FLUSH_TIMEOUT_SECONDS} s")
+        during = [ms for due, ms in sent if watch.began <= due + ms / 1000 and due <= watch.ended]
+    return Flush(keys, watch.ended - watch.began, memory_bytes / 1e6, sorted(during))
 
 
-def _post(connection: socket.socket, content_type: str, body: bytes) -> None:
-    connection.sendall((_HEAD % (content_type, len(body))).encode() + body)
+def _post(connection: socket.socket, body: bytes, content_type: str) -> None:
+    connection.sendall(build_request(body, content_type=content_type))
     reply = connection.recv(4096)
     if not reply.startswith(b"HTTP/1.1 200"):
         raise Void(f"a request got: {reply.decode(errors='replace')}")
 
 
-def _post_steadily(connection: socket.socket, over: Event) -> list[tuple[float, float]]:
-    """Post until `over`, and return for each request when it was due and its milliseconds."""
+def _post_steadily(connection: socket.socket, is_over: Event) -> list[tuple[float, float]]:
+    """Post until `is_over`; return when each request was due, and its latency in milliseconds."""
     sent = []
     due = time.monotonic()
-    while not over.is_set():
+    while not is_over.is_set():
         time.sleep(max(0.0, due - time.monotonic()))
-        _post(connection, "application/x-www-form-urlencoded", b"key=key:0000001&value=1")
+        _post(connection, b"key=key:0000001&value=1", FORM)
         sent.append((due, (time.monotonic() - due) * 1000))
-        due += 1 / RATE
+        due += 1 / _REQUESTS_PER_SECOND
     return sent
 
 
-class _FlushWindow(Thread):
-    """Sees the flush begin, by the journal's bytes taken, and end, by a total in the database."""
+class _FlushWatch(Thread):
+    """Watches for when a flush begins and ends, by the system's monotonic clock.
 
-    def __init__(self, server: Server) -> None:
+    It begins when the journal has fewer bytes to flush, and ends when the database has a total.
+
+    Attributes:
+        began, ended: the times, in seconds; 0 where that was not seen.
+        is_over: set when there is nothing more to watch.
+    """
+
+    def __init__(self, service: Service) -> None:
         super().__init__(daemon=True)
-        self._port = server.port
-        self._database = server.folder / "numbers.db"
+        self._service = service
         self.began = self.ended = 0.0
-        self.over = Event()
+        self.is_over = Event()
 
     def run(self) -> None:
-        deadline = time.monotonic() + LONGEST
-        full = _health(self._port)["journal_bytes"]
+        full_bytes = _health(self._service, "journal_bytes")
         try:
-            while _health(self._port)["journal_bytes"] >= full and time.monotonic() < deadline:
-                time.sleep(0.02)
+            wait_for(
+                lambda: _health(self._service, "journal_bytes") < full_bytes,
+                "the flush to begin",
+                seconds=_FLUSH_TIMEOUT_SECONDS,
+            )
             self.began = time.monotonic()
-            while not _is_flushed(self._database) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if _is_flushed(self._database):
-                self.ended = time.monotonic()
+            wait_for(self._is_flushed, "the flush to end", seconds=_FLUSH_TIMEOUT_SECONDS)
+            self.ended = time.monotonic()
+        except Timeout:
+            pass  # then `ended` is still 0
         finally:
-            self.over.set()
+            self.is_over.set()
+
+    def _is_flushed(self) -> bool:
+        url = self._service.environment["DATABASE_URL"]
+        return bool(rows(url, "SELECT value FROM numbers WHERE key = 'key:0000000'"))
 
 
-def _health(port: int) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/healthz")
-    health: dict[str, Any] = json.load(connection.getresponse())
-    connection.close()
-    return health
-
-
-def _is_flushed(database: Path) -> bool:
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    row = connection.execute("SELECT value FROM numbers WHERE key = 'key:0000000'").fetchone()
-    connection.close()
-    return row is not None
+def _health(service: Service, name: str) -> int:
+    """Return one number of what the service says about its health."""
+    number: int = service.request("GET", "/healthz").json()[name]
+    return number

@@ -1,15 +1,14 @@
 """The steps of one increment, timed alone: `python -m benchmarks.steps`.
 
-A connection of the lane is fed with requests that are there already, two dozen to a turn of the
-event loop, as under load, and its replies go nowhere. The journal is a real file. What the kernel
-and uvloop do to receive, to send and to wait is not in it.
+A connection of the lane gets its requests from memory, 25 in each turn of the event loop, as under
+load. Its replies are thrown away. The journal is a real file. The times do not contain what the
+kernel and uvloop need to receive, to send and to wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import timeit
 from collections.abc import Callable
 from functools import partial
@@ -17,20 +16,21 @@ from functools import partial
 import django
 from django.core.management import call_command
 
-TURN = 25
-"""Requests that arrive in one turn of the event loop."""
+from benchmarks.paths import new_folder
+from tests.testbed.requests import LANE, increment
+
+_TURN_REQUESTS = 25
+"""How many requests arrive in one turn of the event loop."""
 _TURNS = 4000
-_REPEAT = 7
+"""How many turns are timed together."""
+_REPEATS = 7
+"""How often that is done; the best time is printed."""
 
 _BODY = b"key=k123&value=1"
-_HEAD = (
-    b"POST /increment HTTP/1.1\r\nHost: 127.0.0.1:3333\r\n"
-    b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d" % len(_BODY)
-)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="incrementer-bench-", dir="/var/tmp") as folder:
+    with new_folder() as folder:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "incrementer_site.settings",
             "DATABASE_URL": f"sqlite:///{folder}/numbers.db",
@@ -44,70 +44,66 @@ def main() -> None:
 
 
 def _report(step: str, function: Callable[[], object], requests: int = 1) -> None:
-    times = _TURNS * TURN // requests
-    best = min(timeit.repeat(function, number=times, repeat=_REPEAT))
+    """Print how long `function` takes for each of the `requests` that it does the step for."""
+    times = _TURNS * _TURN_REQUESTS // requests
+    best = min(timeit.repeat(function, number=times, repeat=_REPEATS))
     print(f"| {step} | {best / times / requests * 1e6:.2f} |")
 
 
 async def _measure() -> None:
-    from counters import views
     from counters.config import config
-    from counters.journal import Journal, record_of_increments
-    from counters.parsing import parse_form
-    from incrementer_site.turn import LaneRequest
+    from counters.increments import Increment
+    from counters.journal import Journal
+    from counters.recorder import recorder
+    from counters.records import increments_section
+    from counters.web.bodies import parse_form
 
-    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
-    request = LaneRequest(headers, "application/x-www-form-urlencoded", len(_BODY), closes=False)
-    request.body = _BODY
-    one = [("k123", 1)]
-    make_one, make_many = (partial(record_of_increments, one * n) for n in (1, TURN))
-    journal = Journal(config().journal_dir, limit=2**40)
+    one = [Increment("k123", 1)]
+    make_one, make_many = (partial(increments_section, one * n) for n in (1, _TURN_REQUESTS))
+    journal = Journal(config().journal_dir, max_unflushed_bytes=2**40)
     steps: dict[str, Callable[[], object]] = {
         "parse the form": partial(parse_form, _BODY),
-        "make the journal's record of it, with a CRC-32": make_one,
-        "append that to the journal, `write(2)`": partial(journal.append, make_one()),
+        "make the journal's section of it": make_one,
+        "append that to the journal, with a CRC-32, `write(2)`": partial(
+            journal.append, make_one()
+        ),
+        "record it: both of these, and the delta in memory": partial(recorder().record, one),
     }
     for step, function in steps.items():
         _report(step, function)
-    _report(f"make one record of {TURN} increments, each", make_many, TURN)
-    _report("append that, each", partial(journal.append, make_many()), TURN)
-    _report("the view, with a write of its own", partial(views.increment, request))
-    _report("all of it in the lane", _turn(), TURN)
+    _report(f"make one section of {_TURN_REQUESTS} increments, each", make_many, _TURN_REQUESTS)
+    _report("append that, each", partial(journal.append, make_many()), _TURN_REQUESTS)
+    _report(
+        f"record {_TURN_REQUESTS}, each",
+        partial(recorder().record, one * _TURN_REQUESTS),
+        _TURN_REQUESTS,
+    )
+    _report("all of it in the lane", _turn(), _TURN_REQUESTS)
 
 
 def _turn() -> Callable[[], None]:
     """Return a function that has one connection receive and answer a turn's requests."""
-    from uvicorn import Config
-    from uvicorn.server import ServerState
+    from incrementer_site.lane.lane import Lane
+    from incrementer_site.lane.limits import Limits
+    from tests.testbed.lane_client import LaneClient
 
-    from incrementer_site import lane
+    class Client(LaneClient):
+        def write(self, data: object) -> None:
+            pass  # the reply is thrown away
 
-    uvicorn = Config("incrementer_site.asgi:application")
-    uvicorn.load()
-    connection = lane.IncrementProtocol(uvicorn, ServerState(), {})
-    connection.connection_made(_Nowhere())
-    lane.IncrementProtocol.tick()
-    request = _HEAD + b"\r\n\r\n" + _BODY
+    async def application(scope: object, receive: object, send: object) -> None:
+        raise AssertionError("only the lane is timed")
+
+    lane = Lane(Limits())
+    client = Client(lane, application)
+    request = increment(LANE, "k123")
 
     def turn() -> None:
-        for _ in range(TURN):
-            connection.data_received(request)
+        for _ in range(_TURN_REQUESTS):
+            client.deliver(request)
         lane.turn.answer()
 
     return turn
-
-
-class _Nowhere(asyncio.Transport):
-    """A transport whose writes vanish."""
-
-    def write(self, data: object) -> None:
-        pass
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return False
 
 
 if __name__ == "__main__":

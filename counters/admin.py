@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 from counters.models import Number
-
-admin.site.site_header = admin.site.site_title = "Incrementer"
-admin.site.index_title = "Totals"
-admin.site.site_url = None  # there is no site besides the admin to view
 
 
 @admin.register(Number)

@@ -1,20 +1,38 @@
-"""The counters' settings, converted once and checked."""
+"""The counters' settings: the dict `COUNTERS` in Django's settings, converted once and checked."""
 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.db import connections
 
 FSYNC_POLICIES = ("always", "everysec", "never")
 
+DEFAULTS: dict[str, Any] = {
+    "DATABASE": "default",
+    "TABLE": "numbers",
+    "POSITIONS_TABLE": "positions",
+    "JOURNAL_DIR": None,  # journal/ in BASE_DIR
+    "JOURNAL_FSYNC": "everysec",
+    "FLUSH_INTERVAL": 5,
+    "MAX_JOURNAL_BYTES": 1024**3,
+    "MAX_PENDING_KEYS": 1_000_000,
+    "MAX_BODY_BYTES": 1024**2,
+    "INCREMENT_TOKEN": "",
+}
+
 
 class BadSetting(ImproperlyConfigured):
-    """A setting has a value that the service cannot run with.
+    """A setting has a value that the counters cannot run with.
 
     Attributes:
         hint: how to mend it.
@@ -28,12 +46,20 @@ class BadSetting(ImproperlyConfigured):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    flush_interval: float
-    """Seconds from one flush to the next."""
+    """The settings. Each has the name that it has in `COUNTERS`, with its unit."""
+
+    is_test_run: bool
+    """Whether a test runner has set up Django's test environment. Then the journals are in a
+    temporary folder, and nothing is flushed unless `flushnumbers` is called: what tests count must
+    reach neither the real totals nor the next test."""
+    database: str
+    """Alias of the database in DATABASES."""
     journal_dir: Path
-    """Folder of the journals, one file per process."""
+    """Folder of the journals, one file for each process; on a local disk."""
     journal_fsync: str
     """When the journal is forced to disk: one of `FSYNC_POLICIES`."""
+    flush_interval_seconds: float
+    """From one flush to the next."""
     max_journal_bytes: int
     """Unflushed bytes past which a process's journal takes no more increments."""
     max_pending_keys: int
@@ -44,48 +70,108 @@ class Config:
     """Bearer token that requests must carry; empty: none."""
 
 
-@cache
+def table_names() -> tuple[str, str]:
+    """Return the names of the tables of totals and of positions."""
+    given = {**DEFAULTS, **getattr(settings, "COUNTERS", {})}
+    return given["TABLE"], given["POSITIONS_TABLE"]
+
+
+def identity_table_name() -> str:
+    """Return the name of the table that says which set of totals a database holds."""
+    return f"{table_names()[0]}_identity"
+
+
 def config() -> Config:
     """Return the settings of this process.
+
+    Numbers may be text, as they come from environment variables.
 
     Raises:
         BadSetting: the first setting found that cannot be used.
     """
-    fsync = settings.JOURNAL_FSYNC
-    if fsync not in FSYNC_POLICIES:
+    return _converted(_is_test_run())
+
+
+def _is_test_run() -> bool:
+    """Whether `django.test.utils.setup_test_environment` has been called, as test runners do."""
+    utils = sys.modules.get("django.test.utils")
+    return utils is not None and hasattr(utils._TestState, "saved_data")
+
+
+@cache
+def _converted(is_test_run: bool) -> Config:
+    given = getattr(settings, "COUNTERS", {})
+    if unknown := given.keys() - DEFAULTS.keys():
         raise BadSetting(
-            f"JOURNAL_FSYNC is {fsync!r}.", f"Set it to one of: {', '.join(FSYNC_POLICIES)}."
+            f"COUNTERS has {', '.join(map(repr, sorted(unknown)))}.",
+            f"It may have: {', '.join(DEFAULTS)}.",
         )
-    token = settings.INCREMENT_TOKEN
+    values = {**DEFAULTS, **given}
+    if values["DATABASE"] not in connections:
+        raise BadSetting(
+            f"DATABASE is {values['DATABASE']!r}.", "Set it to an alias that DATABASES has."
+        )
+    if values["JOURNAL_FSYNC"] not in FSYNC_POLICIES:
+        raise BadSetting(
+            f"JOURNAL_FSYNC is {values['JOURNAL_FSYNC']!r}.",
+            f"Set it to one of: {', '.join(FSYNC_POLICIES)}.",
+        )
+    token = str(values["INCREMENT_TOKEN"] or "")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise BadSetting(
             "INCREMENT_TOKEN has a space, a line's end or a character outside ASCII.",
             "Set it to printable ASCII, for example the output of `openssl rand -hex 32`.",
         )
+    journal_dir = Path(_temporary_folder().name) if is_test_run else _journal_dir(values)
     return Config(
-        flush_interval=_seconds("FLUSH_INTERVAL"),
-        journal_dir=Path(settings.JOURNAL_DIR),
-        journal_fsync=fsync,
-        max_journal_bytes=_whole_number("MAX_JOURNAL_BYTES", 1024**2),
-        max_pending_keys=_whole_number("MAX_PENDING_KEYS", 1),
-        max_body_bytes=_whole_number("MAX_BODY_BYTES", 1024),
+        is_test_run=is_test_run,
+        database=values["DATABASE"],
+        journal_dir=journal_dir,
+        journal_fsync=values["JOURNAL_FSYNC"],
+        flush_interval_seconds=_seconds(values, "FLUSH_INTERVAL"),
+        max_journal_bytes=_whole_number(values, "MAX_JOURNAL_BYTES", 1024**2),
+        max_pending_keys=_whole_number(values, "MAX_PENDING_KEYS", 1),
+        max_body_bytes=_whole_number(values, "MAX_BODY_BYTES", 1024),
         token=token.encode(),
     )
 
 
-def _seconds(name: str) -> float:
-    text: str = getattr(settings, name)
+@cache
+def _temporary_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="counters-tests-")  # it goes when the process ends
+
+
+def _journal_dir(values: dict[str, Any]) -> Path:
+    if given := values["JOURNAL_DIR"]:
+        return Path(given)
+    base = getattr(settings, "BASE_DIR", None)
+    if base is None:
+        raise BadSetting("JOURNAL_DIR is not set.", "Set it to a folder on a local disk.")
+    return Path(base) / "journal"
+
+
+def _seconds(values: dict[str, Any], name: str) -> float:
     try:
-        number = float(text)
-    except ValueError:
+        number = float(values[name])
+    except (TypeError, ValueError):
         number = math.nan
     if not 0.01 <= number <= 3600:
-        raise BadSetting(f"{name} is {text!r}.", "Set it to seconds from 0.01 to 3600.")
+        raise BadSetting(f"{name} is {values[name]!r}.", "Set it to seconds from 0.01 to 3600.")
     return number
 
 
-def _whole_number(name: str, least: int) -> int:
-    text: str = getattr(settings, name)
+def _whole_number(values: dict[str, Any], name: str, least: int) -> int:
+    text = str(values[name])
     if not text.isdecimal() or int(text) < least:
-        raise BadSetting(f"{name} is {text!r}.", f"Set it to a whole number from {least} up.")
+        raise BadSetting(
+            f"{name} is {values[name]!r}.", f"Set it to a whole number from {least} up."
+        )
     return int(text)
+
+
+def _forget(setting: str, **kwargs: Any) -> None:
+    if setting == "COUNTERS":
+        _converted.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -7,41 +7,40 @@ import time
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 
 from counters import totals
-from counters.buffer import Buffer, Pending
-from counters.flush import recover_journals, retire_journal, set_aside
-from counters.journal import read_tail
+from counters.buffer import Buffer
+from counters.journal import Journal
+from counters.pending import Pending
+from counters.recovery import recover_journals, report_damage, retire_journal
+from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_PAUSE = 30.0
-"""Seconds between two tries, at the most, while flushes fail."""
+_LONGEST_PAUSE_SECONDS = 30.0
+"""Between two tries, while flushes fail."""
+_PRUNE_SECONDS = 3600.0
+"""From one deletion of old positions to the next."""
 
 
 class Flusher:
-    """Flushes a buffer every `interval` seconds, and the journals of processes that are gone.
+    """Flushes a buffer every so often, and the journals of processes that are gone."""
 
-    Attributes:
-        began: when the flush under way began (`time.monotonic()`); None between two.
-        last_success: when a flush last succeeded (`time.monotonic()`), or the flusher was made.
-        failures: how many flushes have failed since.
-        last_error: what the last one that failed said; empty while flushes succeed.
-    """
-
-    def __init__(self, buffer: Buffer, folder: Path, interval: float) -> None:
+    def __init__(self, buffer: Buffer, folder: Path, interval_seconds: float) -> None:
         self._buffer = buffer
         self._folder = folder
-        self._interval = interval
+        self._interval_seconds = interval_seconds
         self._unreadable: set[Path] = set()
         self._one_at_a_time = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
-        self.began: float | None = None
-        self.last_success = time.monotonic()
-        self.failures = 0
-        self.last_error = ""
+        self._state_lock = Lock()
+        self._began: float | None = None
+        self._succeeded_at = time.monotonic()
+        self._failures = 0
+        self._error = ""
+        self._prune_at = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -52,8 +51,19 @@ class Flusher:
         self._thread.join()
         self.flush()
         self._buffer.close()
-        if not self.failures:
+        if not self._failures:
             self.flush()  # now as the journal of a process that is gone: this removes it
+
+    def state(self) -> FlusherState:
+        """Return how flushing goes."""
+        with self._state_lock:
+            now = time.monotonic()
+            return FlusherState(
+                seconds_since_flush=now - self._succeeded_at,
+                seconds_in_flush=0.0 if self._began is None else now - self._began,
+                failures=self._failures,
+                error=self._error,
+            )
 
     def flush(self) -> None:
         """Flush what is pending, then the journals of processes that are gone.
@@ -61,80 +71,98 @@ class Flusher:
         A failure is logged when it begins and when it is over; nothing is lost by it.
         """
         with self._one_at_a_time:
-            self.began = time.monotonic()
+            with self._state_lock:
+                self._began = time.monotonic()
+            error: Exception | None = None
             try:
-                self._buffer.abandon_broken_journal()
-                self._flush_buffer()
-                self._recover()
-            except Exception as error:  # whatever it is, this thread has to go on
-                self._failed(error)
-            else:
-                self._succeeded()
+                self._buffer.tend_journal(None)
+                totals_id = totals.identity()
+                self._buffer.tend_journal(totals_id)
+                if leftover := self._buffer.take_leftover():
+                    self._flush_buffer(leftover.journal, leftover)
+                if journal := self._journal_to_flush(totals_id):
+                    self._flush_buffer(journal)
+                self._recover(totals_id)
+                self._prune()
+            except Exception as failure:  # whatever it is, this thread has to go on
+                error = failure
             finally:
-                # A connection of its own for each flush: one kept open would go on writing to a
+                # Each flush has a connection of its own: one kept open would go on writing to a
                 # database file that has been deleted or replaced.
-                connection.close()
-                self.began = None
+                totals.close_connection()
+                self._note(error)
 
     def _run(self) -> None:
-        pause = 0.0  # the first round is at once: it recovers what earlier processes left
-        while not self._stopping.wait(pause):
+        pause_seconds = 0.0  # the first round is at once: it recovers what earlier processes left
+        while not self._stopping.wait(pause_seconds):
             self.flush()
-            pause = self._interval
-            if self.failures:  # which may be more than 1023: 2.0**1024 is an OverflowError
-                pause = min(2.0 ** min(self.failures, 10), _LONGEST_PAUSE)
+            pause_seconds = self._interval_seconds
+            if self._failures:  # which may be more than 1023, and 2.0**1024 is an OverflowError
+                pause_seconds = min(2.0 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
 
-    def _flush_buffer(self) -> None:
-        journal = self._buffer.journal
-        if journal is None or not self._buffer.has_work:
-            return
-        pending: Pending | None = None
+    def _journal_to_flush(self, totals_id: bytes) -> Journal | None:
+        """Return the journal, where a flush would change anything.
+
+        Without an increment, too: the database may have been replaced, by an older copy or by
+        another set of totals.
+        """
+        found = self._buffer.flushed_until()
+        if found is None:
+            return None
+        journal, start = found
+        is_done = (
+            journal.end == start
+            and journal.header.totals_id == totals_id
+            and totals.is_up_to_date(journal.name, start)
+        )
+        return None if is_done else journal
+
+    def _flush_buffer(self, journal: Journal, pending: Pending | None = None) -> None:
+        """Flush what is pending of a journal: what the buffer has, or `pending`."""
         try:
-            with transaction.atomic():
+            with totals.transaction():
                 # The lock first: while the database is locked or down, the buffer stays whole.
                 position = totals.lock_position(journal.name)
-                pending = self._buffer.take()
-                self._add(pending, position)
+                pending = pending or self._buffer.take(journal)
+                if pending is None:
+                    return
+                contents = pending.beyond(position)
+                with journal.open() as file:
+                    report_damage(file, journal.path, contents.damaged)
+                totals.add_to_totals(contents.deltas)
+                totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:
                 self._buffer.give_back(pending)
             raise
         self._buffer.flushed(pending)
-        if pending.last:
+        if pending.is_last:
             retire_journal(journal.path)
 
-    def _add(self, pending: Pending, position: int) -> None:
-        journal = pending.journal
-        if position >= pending.end:
-            return
-        if position == pending.start:
-            totals.add_to_totals(pending.deltas)
-        else:  # someone else has flushed or reset, or the database has been replaced
-            tail = read_tail(journal.path, position, pending.end)
-            totals.add_to_totals(tail.deltas)
-            if tail.rest:
-                set_aside(journal.path, tail)
-        totals.move_position(journal.name, pending.end)
-
-    def _recover(self) -> None:
-        increments = recover_journals(self._folder, self._unreadable)
+    def _recover(self, totals_id: bytes) -> None:
+        increments = recover_journals(self._folder, totals_id, self._unreadable)
         if increments:
             logger.info("Recovered %d increments of processes that are gone.", increments)
 
-    def _failed(self, error: Exception) -> None:
-        if not self.failures:
+    def _prune(self) -> None:
+        if time.monotonic() >= self._prune_at:
+            totals.prune_positions()
+            self._prune_at = time.monotonic() + _PRUNE_SECONDS
+
+    def _note(self, error: Exception | None) -> None:
+        with self._state_lock:
+            failures, self._began = self._failures, None
+            if error is None:
+                self._failures, self._error = 0, ""
+                self._succeeded_at = time.monotonic()
+            else:
+                self._failures, self._error = failures + 1, f"{type(error).__name__}: {error}"
+        if error is None and failures:
+            logger.info("The flush succeeds again, after %d failures.", failures)
+        elif error is not None and not failures:
             logger.error(
                 "The flush failed: %s. Increments are kept in the journal; it is tried again until"
                 " it succeeds. (If a table is missing: python manage.py migrate)",
                 error,
                 exc_info=None if isinstance(error, DatabaseError | OSError) else error,
             )
-        self.failures += 1
-        self.last_error = f"{type(error).__name__}: {error}"
-
-    def _succeeded(self) -> None:
-        if self.failures:
-            logger.info("The flush succeeds again, after %d failures.", self.failures)
-        self.failures = 0
-        self.last_error = ""
-        self.last_success = time.monotonic()

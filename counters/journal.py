@@ -1,97 +1,59 @@
-"""The journal: a process's append-only file of accepted increments. It knows no Django.
+"""The journal of this process: a file to which it appends what it accepts. It knows no Django.
 
-A file is `HEADER` and then records. A record is its payload's length and CRC-32 (both unsigned
-32-bit; all numbers are little-endian) and the payload: `INCREMENTS` and, for each of them, its
-value (signed 64-bit), its key's length in bytes (unsigned 16-bit) and its key in UTF-8; or `BATCH`
-and a JSON list of increments, as it was received.
-
-A process owns its journal by an flock, which the kernel drops when the process is gone, however it
-went. A journal that can be locked therefore is nobody's, and whoever locks it may recover it.
+The process holds an flock on its journal. The kernel drops that lock when the process is gone,
+however it went. So a journal that somebody else can lock is nobody's, and may be recovered.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from struct import Struct
-from struct import error as StructError  # noqa: N812
 from typing import BinaryIO
-from zlib import crc32
 
-import msgspec
+from counters.files import is_at, make_folder, sync_folder
+from counters.locks import lock, unlock
+from counters.records import ANY_TOTALS, Header, record
 
-from counters.parsing import parse_batch
-
-MAGIC = b"incrementer journal "
-HEADER = MAGIC + b"1\n"
 SUFFIX = ".journal"
 NAME_LENGTH = 32
-DONE_SUFFIX = ".done"
 
-_frame = Struct("<II")
-_entry = Struct("<qH")
-INCREMENTS, BATCH = b"I", b"B"
-_READ_SIZE = 1024 * 1024
+_COPY_BYTES = 1024 * 1024
 
 
 class JournalUnwritable(OSError):
-    """An increment could not be written; nothing of it is in the journal. The text says why."""
-
-
-class JournalUnreadable(ValueError):
-    """A file is no journal, or one of a format that this version does not know."""
-
-
-def record_of_increments(increments: Iterable[tuple[str, int]]) -> bytes:
-    """Return the one record of all `increments`, each a key and a value.
-
-    With one for each, a write that the disk cut short would leave some whole. Before they are
-    undone, another process could count them and move the position past them: over the next ones.
-    """
-    parts = [INCREMENTS]
-    for key, value in increments:
-        name = key.encode()
-        parts += (_entry.pack(value, len(name)), name)
-    return _record(b"".join(parts))
-
-
-def record_of_batch(body: bytes) -> bytes:
-    """Return the record of a JSON list of increments."""
-    return _record(BATCH + body)
-
-
-def _record(payload: bytes) -> bytes:
-    return _frame.pack(len(payload), crc32(payload)) + payload
+    """The journal could not take a record, and holds nothing of it. The text says why."""
 
 
 class Journal:
-    """The journal of this process, open for appending.
+    """A journal that this process has made and appends to.
+
+    Appending is for one thread at a time; `sync` may run beside it.
 
     Attributes:
         name: `NAME_LENGTH` hexadecimal digits, never used twice.
-        end: bytes written; the next record begins there.
-        limit: an `end` past which nothing is appended.
-        synced: bytes known to be on disk.
-        broken: whether a write that failed could not be undone, or a sync failed, so that nothing
-            more may be appended.
+        path: where the file is.
+        header: what the file begins with.
+        end: how many bytes are written; the next record begins there.
+        synced: how many bytes are known to be on the disk.
+        trouble: why nothing more can be appended, ever; empty while that is not so.
+        missing: why the file is not at its path and could not be put back; empty while it is.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        """Make a new journal in `folder`.
+    def __init__(
+        self, folder: Path, max_unflushed_bytes: int, totals_id: bytes = ANY_TOTALS
+    ) -> None:
+        """Make a new journal in `folder`, for the totals that have this id.
 
         Raises:
             JournalUnwritable: the file cannot be made or written.
         """
-        self.broken = False
-        self.limit = limit
-        self.synced = 0
+        self.header = Header(totals_id)
+        self.end = self.synced = self._flushed = 0
+        self.trouble = self.missing = ""
+        self._sync_failed = False
+        self._max_unflushed_bytes = max_unflushed_bytes
         try:
             make_folder(folder)
             self._create(folder)
@@ -104,35 +66,49 @@ class Journal:
             self.path = folder / (self.name + SUFFIX)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self.fd = os.open(self.path, flags, 0o600)
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
-            if _is_at(self.path, self.fd):  # a recovery may have been quicker: then make another
+            if lock(self.fd) and is_at(self.path, self.fd):
                 break
-            os.close(self.fd)
-        self.end = 0
+            unlock(self.fd)
+            os.close(self.fd)  # a recovery took the new file for a dead process's: make another
         try:
-            self.append(HEADER)
+            self._write(self.header.encode())
             sync_folder(folder)
         except OSError:
             self.path.unlink()
             self.close()
             raise
 
-    def append(self, record: bytes) -> None:
-        """Write `record`, whole or not at all.
+    @property
+    def unflushed_bytes(self) -> int:
+        """How many bytes are written and not in the totals yet."""
+        return self.end - self._flushed
+
+    @property
+    def refusal(self) -> str:
+        """Why a record would be refused just now; empty where it would not."""
+        if self.trouble or self.missing:
+            return self.trouble or self.missing
+        if self.unflushed_bytes > self._max_unflushed_bytes:
+            return "it is full of increments that no flush has taken"
+        return ""
+
+    def append(self, parts: Sequence[bytes]) -> None:
+        """Write the record of sections, given as their parts, whole or not at all.
 
         Raises:
-            JournalUnwritable: the disk is full or failed.
+            JournalUnwritable: the journal is full or in trouble, or the disk is full or failed.
         """
-        if self.broken:
-            raise JournalUnwritable("it has failed; a new one is to take its place")
-        if self.end > self.limit:
-            raise JournalUnwritable("it is full of increments that no flush has taken")
+        if self.trouble or self.missing or self.end - self._flushed > self._max_unflushed_bytes:
+            raise JournalUnwritable(self.refusal)
+        self._write(record(self.header.mark, parts))
+
+    def _write(self, data: bytes) -> None:
         try:
-            written = os.write(self.fd, record)
+            written = os.write(self.fd, data)
         except OSError as error:
             self._undo()
             raise JournalUnwritable(error.strerror) from error
-        if written != len(record):
+        if written != len(data):
             self._undo()
             raise JournalUnwritable("the disk is full")
         self.end += written
@@ -141,185 +117,101 @@ class Journal:
         try:
             os.ftruncate(self.fd, self.end)
         except OSError:
-            self.broken = True
+            self.trouble = "it has failed; a new one is to take its place"
 
-    def sync(self) -> None:
-        """Force what was written to disk (fdatasync).
+    def bind(self, totals_id: bytes) -> None:
+        """Write into the header for which totals the file is, now that this is known.
+
+        The header is there twice, and one copy is on the disk before the other is touched: so one
+        is whole at any moment.
 
         Raises:
-            OSError: it failed; what is on disk after the last good sync is unknown from then on.
+            OSError: it cannot be written. Then the file is still for any totals.
         """
-        os.fdatasync(self.fd)
+        header = Header(totals_id, self.header.mark)
+        copies = header.encode()
+        half = len(copies) // 2
+        fd = os.open(f"/proc/self/fd/{self.fd}", os.O_WRONLY | os.O_CLOEXEC)  # without O_APPEND
+        try:
+            for begin in (0, half):
+                os.pwrite(fd, copies[begin : begin + half], begin)
+                os.fdatasync(fd)
+        finally:
+            os.close(fd)
+        self.header = header
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is at its path, where a recovery would find it."""
+        return is_at(self.path, self.fd)
+
+    def put_back(self) -> None:
+        """Make the file anew at its path: somebody has moved, replaced or removed it.
+
+        It gets all that it held, and it keeps its name: so its position stays what it was. Not to
+        be called while others append or sync.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        try:
+            make_folder(self.path.parent)
+            draft = self.path.with_suffix(".draft")
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+            fd = os.open(draft, flags, 0o600)
+            try:
+                lock(fd)
+                copied = 0
+                while copied < self.end:
+                    data = os.pread(self.fd, min(_COPY_BYTES, self.end - copied), copied)
+                    copied += os.write(fd, data)
+                os.fsync(fd)
+                draft.rename(self.path)
+                sync_folder(self.path.parent)
+            except OSError:
+                unlock(fd)
+                os.close(fd)
+                raise
+        except OSError as error:
+            self.missing = f"its file was removed, and cannot be put back: {error.strerror}"
+            raise
+        self.close()
+        self.fd, self.synced, self.missing = fd, self.end, ""
+
+    def sync(self) -> None:
+        """Force to the disk all that was written when this was called.
+
+        After a failure nobody knows what the disk holds, and another try may report success for
+        data that is gone (https://wiki.postgresql.org/wiki/Fsync_Errors). So the first failure is
+        final: `synced` stays where it is, and nothing more is appended.
+
+        Raises:
+            OSError: it failed.
+        """
+        end = self.end
+        if self.synced == end or self._sync_failed:
+            return
+        try:
+            os.fdatasync(self.fd)
+        except OSError:
+            self._sync_failed = True
+            self.trouble = "it could not be forced to disk"
+            raise
+        self.synced = end
+
+    def flushed(self, end: int) -> None:
+        """Note that the bytes up to `end` are in the totals, so that the journal may grow on."""
+        self._flushed = end
+
+    def open(self) -> BinaryIO:
+        """Open the file for reading, wherever it is by now.
+
+        Not with `dup`: the copy would share its place in the file with `fd`, and each append moves
+        that to the end.
+        """
+        return open(f"/proc/self/fd/{self.fd}", "rb")
 
     def close(self) -> None:
         """Let go of the file, and so of its lock: from now on anyone may recover it."""
+        unlock(self.fd)
         os.close(self.fd)
-
-
-@dataclass(slots=True)
-class Tail:
-    """What a journal holds after a position."""
-
-    end: int
-    """Where its last whole record ends, in bytes."""
-    deltas: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    increments: int = 0
-    rest: int = 0
-    """Bytes after `end`: of a record being written, or torn, or corrupt."""
-
-
-def read_tail(
-    path: Path,
-    position: int,
-    end: int | None = None,
-    progress: Callable[[int], object] | None = None,
-) -> Tail:
-    """Return what the journal at `path` holds from `position` to `end` or its last whole record.
-
-    `progress` is called with a number of bytes each time so many have been read.
-
-    Raises:
-        FileNotFoundError: there is no such journal (any more).
-        JournalUnreadable: the file is no journal that this version can read.
-    """
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size if end is None else end
-        header = file.read(len(HEADER))
-        if header != HEADER:
-            if HEADER.startswith(header):  # its process died while making it
-                return Tail(end=position, rest=len(header))
-            if header.startswith(MAGIC):
-                raise JournalUnreadable(f"{path} was written by a newer version")
-            raise JournalUnreadable(f"{path} is not a journal")
-        tail = Tail(end=max(position, len(HEADER)))
-        file.seek(tail.end)
-        for payload in _payloads(file, size - tail.end):
-            try:
-                _add(tail, payload)
-            except (StructError, UnicodeDecodeError, msgspec.DecodeError):
-                break  # the checksum is right, and yet it is no record
-            tail.end += _frame.size + len(payload)
-            if progress:
-                progress(_frame.size + len(payload))
-        tail.rest = max(0, size - tail.end)
-    return tail
-
-
-def _payloads(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the payloads of the whole records at the beginning of the next `size` bytes."""
-    data, at = b"", 0
-    while True:
-        whole = at + _frame.size
-        if whole <= len(data):
-            length, checksum = _frame.unpack_from(data, at)
-            whole += length
-        if whole > len(data):
-            missing = whole - len(data)
-            if missing > size:
-                return
-            more = file.read(min(max(missing, _READ_SIZE), size))
-            if not more:
-                return
-            size -= len(more)
-            data, at = data[at:] + more, 0
-            continue
-        payload = data[at + _frame.size : whole]
-        # A length of 0 is what a power cut leaves of a record: a run of zero bytes.
-        if not length or crc32(payload) != checksum:
-            return
-        yield payload
-        at = whole
-
-
-def _add(tail: Tail, payload: bytes) -> None:
-    kind, content = payload[:1], payload[1:]
-    if kind == INCREMENTS:
-        increments = _unpack(content)
-    elif kind == BATCH:
-        increments = [(each.key, each.value) for each in parse_batch(content)]
-    else:
-        raise StructError(f"there is no kind {kind!r}")
-    for key, value in increments:
-        tail.deltas[key] += value
-    tail.increments += len(increments)
-
-
-def _unpack(entries: bytes) -> list[tuple[str, int]]:
-    increments, at = [], 0
-    while at < len(entries):
-        value, length = _entry.unpack_from(entries, at)
-        at += _entry.size + length
-        if at > len(entries):
-            raise StructError("the last key is cut off")
-        increments.append((entries[at - length : at].decode(), value))
-    return increments
-
-
-def journals(folder: Path, suffix: str = SUFFIX) -> list[Path]:
-    """Return the journals in `folder`, of processes alive and gone, in order of their names."""
-    return sorted(folder.glob(f"*{suffix}"))
-
-
-def _is_at(path: Path, fd: int) -> bool:
-    """Return whether an open file still has its name: it may have been renamed or removed."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(fd))
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Lock a journal whose process is gone; yield False if the process lives or the file went."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield _is_at(path, fd)
-    finally:
-        os.close(fd)
-
-
-def copy_rest(path: Path, position: int) -> Path:
-    """Copy what stands after `position` to a `.corrupt` file, and return its path."""
-    copy = path.with_suffix(".corrupt")
-    with path.open("rb") as source, copy.open("wb") as target:
-        source.seek(position)
-        shutil.copyfileobj(source, target)
-        target.flush()
-        os.fsync(target.fileno())
-    return copy
-
-
-def mark_done(path: Path) -> Path:
-    """Rename a journal that is in the totals, so that none reads it again."""
-    done = path.with_suffix(DONE_SUFFIX)
-    with suppress(FileNotFoundError):
-        path.rename(done)
-    return done
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of the journals where it is not there yet.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)  # which may be closed to us, where others made the folder
-
-
-def sync_folder(folder: Path) -> None:
-    """Have what was made, renamed and removed in `folder` outlive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
+from typing import Any
+
 from django.db import models
 
+from counters.config import config, identity_table_name, table_names
+from counters.increments import MAX_KEY_LENGTH
 from counters.journal import NAME_LENGTH
-from counters.parsing import MAX_KEY_LENGTH
+
+_TABLE, _POSITIONS_TABLE = table_names()
+
+
+class _CountersManager(models.Manager[Any]):
+    """Asks the database that the counters are kept in, which need not be the default one."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().using(config().database)
 
 
 class Number(models.Model):
@@ -14,8 +27,10 @@ class Number(models.Model):
     key = models.CharField(max_length=MAX_KEY_LENGTH, primary_key=True)
     value = models.BigIntegerField("total", default=0, db_default=0)
 
+    objects = _CountersManager()
+
     class Meta:
-        db_table = "numbers"
+        db_table = _TABLE
         verbose_name = "total"
         ordering = ["key"]
 
@@ -24,13 +39,40 @@ class Number(models.Model):
 
 
 class Position(models.Model):
-    """How many bytes of a journal are already in the totals; no row means none."""
+    """How many bytes of a journal are already in the totals; no row means none.
+
+    A journal's row outlives its file: should the file come back, from a backup or on a cloned
+    disk, nothing of it counts again.
+    """
 
     journal = models.CharField(max_length=NAME_LENGTH, primary_key=True)
     position = models.BigIntegerField(default=0)
+    retired = models.BooleanField(default=False, db_default=False)
+    """Whether all of the journal is in the totals, and its file was removed."""
+    seen_on = models.DateField(null=True)
+    """The last day on which the row was written."""
+
+    objects = _CountersManager()
 
     class Meta:
-        db_table = "positions"
+        db_table = _POSITIONS_TABLE
 
     def __str__(self) -> str:
         return f"{self.journal} at {self.position}"
+
+
+class Identity(models.Model):
+    """Which set of totals this is: one row, made once, and copied wherever the totals are copied.
+
+    A journal says for which set it is. So it is not counted into another database by mistake.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+
+    objects = _CountersManager()
+
+    class Meta:
+        db_table = identity_table_name()
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -7,7 +7,7 @@ from threading import Event, Lock, Thread
 
 from counters.buffer import Buffer
 
-_EVERYSEC = 1.0
+_EVERYSEC_SECONDS = 1.0
 
 
 class Syncer:
@@ -36,25 +36,16 @@ class Syncer:
             self._thread.join()
 
     def call_after_sync(self, callback: Callable[[], object]) -> None:
-        """Call `callback`, in the syncer's thread, after a sync that begins after this call.
-
-        Whether that sync succeeded is seen from the buffer's `sync_failures`.
-        """
+        """Call `callback`, in the syncer's thread, after a sync that begins after this call."""
         with self._lock:
             self._waiting.append(callback)
         self._wake.set()
 
-    def wait_for_sync(self) -> None:
-        """Return after a sync that begins after this call."""
-        synced = Event()
-        self.call_after_sync(synced.set)
-        synced.wait()
-
     def _run(self) -> None:
-        timeout = _EVERYSEC if self._policy == "everysec" else None
+        timeout_seconds = _EVERYSEC_SECONDS if self._policy == "everysec" else None
         stopping = False
         while not stopping:
-            self._wake.wait(timeout)
+            self._wake.wait(timeout_seconds)
             self._wake.clear()
             stopping = self._stopping  # read before the last sync, which so serves all who wait
             with self._lock:

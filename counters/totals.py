@@ -1,70 +1,119 @@
-"""The totals and the journals' positions in the database: the one place with SQL of its own.
+"""The totals and the journals' positions, in the database that the counters are kept in.
 
-The ORM cannot express an upsert that adds. Deltas are staged in a temporary table slice by slice,
-as JSON, and merged by one statement: the database does the work, and while it does, Python's global
-lock is free for requests. The merge goes in order of keys: neighbours in the index are changed
-together, and writers in PostgreSQL cannot deadlock.
+The ORM serves where it can. It cannot express an upsert that adds: that is the dialect's
+(counters/dialects.py).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 
-import msgspec
-from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
+from django.db import connections
+from django.db import transaction as django_transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
 
-from counters.models import Number, Position
-from counters.parsing import MAX_VALUE, MIN_VALUE
+from counters.config import config
+from counters.dialects import Dialect, dialect_of
+from counters.increments import MAX_VALUE, MIN_VALUE
+from counters.models import Identity, Number, Position
+from counters.records import ANY_TOTALS
 
 logger = logging.getLogger(__name__)
 
-_SLICE = 1000
-"""Deltas staged at a stretch: a tenth of a millisecond in which requests wait."""
-_NAMED = 10
+_SLICE_KEYS = 1000
+"""Deltas that are encoded at a time: requests wait a tenth of a millisecond."""
+KEEP_RETIRED_DAYS = 30
+"""How long the position of a journal is kept whose file was removed."""
+KEEP_UNSEEN_DAYS = 400
+"""How long that of any other journal is kept without a change. Its process notes each day that it
+lives, so it is the journal of a machine that is gone, or that has been off for a year."""
+_PRUNED_ROWS = 1000
+_NAMED_KEYS = 10
 """Keys at the limit that a flush names in the log: a million of them would fill the disk."""
 
-_MIN = f"(-{MAX_VALUE} - 1)"
-"""PostgreSQL reads the number itself as the negative of one beyond 64 bits, a numeric."""
-_LIMITS = f"({MAX_VALUE}, {_MIN})"
 
-_MERGE = f"""
-INSERT INTO numbers (key, value) SELECT key, value FROM deltas WHERE true ORDER BY key
-ON CONFLICT (key) DO UPDATE SET value = CASE
-    WHEN excluded.value > 0 AND numbers.value > {MAX_VALUE} - excluded.value THEN {MAX_VALUE}
-    WHEN excluded.value < 0 AND numbers.value < {_MIN} - excluded.value THEN {_MIN}
-    ELSE numbers.value + excluded.value END
-"""
+def connection() -> BaseDatabaseWrapper:
+    """Return this thread's connection to the database that the counters are kept in."""
+    return connections[config().database]
+
+
+def close_connection() -> None:
+    """Close this thread's connection; the next use makes a new one."""
+    connection().close()
+
+
+def transaction() -> AbstractContextManager[None]:
+    """Return a context in which all that is done to totals and positions is done, or nothing."""
+    return django_transaction.atomic(using=config().database)
+
+
+def _dialect() -> Dialect:
+    return dialect_of(connection())
 
 
 def lock_position(journal: str) -> int:
     """Return the journal's position, which nobody else can move until the transaction ends."""
-    row, _ = Position.objects.select_for_update().get_or_create(journal=journal)
-    return row.position
+    with connection().cursor() as cursor:
+        cursor.execute(_dialect().lock_position, [journal, _today().isoformat()])
+        position: int = cursor.fetchone()[0]
+    return position
+
+
+def identity() -> bytes:
+    """Return the id of the set of totals in the database, or `ANY_TOTALS` if it has none."""
+    row = Identity.objects.order_by("id").first()
+    return ANY_TOTALS if row is None else row.id.bytes
 
 
 def move_position(journal: str, position: int) -> None:
-    Position.objects.filter(journal=journal).update(position=position)
+    Position.objects.filter(journal=journal).update(
+        position=position, retired=False, seen_on=_today()
+    )
 
 
-def forget_position(journal: str) -> None:
-    """Drop the row of a journal that no longer exists."""
-    Position.objects.filter(journal=journal).delete()
+def retire_position(journal: str) -> None:
+    """Note that a journal is wholly in the totals, and its file about to go."""
+    Position.objects.filter(journal=journal).update(retired=True, seen_on=_today())
+
+
+def is_up_to_date(journal: str, position: int) -> bool:
+    """Return whether the row of a living journal is where its process left it, and will stay."""
+    return Position.objects.filter(
+        journal=journal, position=position, retired=False, seen_on=_today()
+    ).exists()
+
+
+def prune_positions() -> int:
+    """Delete some of the rows that have been kept long enough; return how many it was."""
+    retired_before = _today() - timedelta(days=KEEP_RETIRED_DAYS)
+    unseen_before = _today() - timedelta(days=KEEP_UNSEEN_DAYS)
+    old = Position.objects.filter(
+        Q(retired=True, seen_on__lt=retired_before) | Q(seen_on__lt=unseen_before)
+    )
+    some = list(old.values_list("journal", flat=True)[:_PRUNED_ROWS])
+    return old.filter(journal__in=some).delete()[0]
 
 
 def count_positions_except(journals: Collection[str]) -> int:
-    """Return how many journals there are positions of, besides `journals`."""
-    return Position.objects.exclude(journal__in=journals).count()
+    """Return how many journals are not retired, besides `journals`."""
+    return Position.objects.filter(retired=False).exclude(journal__in=journals).count()
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def lock_everything() -> None:
-    """Keep every flush out until the transaction ends. (SQLite has one writer at a time anyway.)"""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE positions IN EXCLUSIVE MODE")
+    """Keep every flush out until the transaction ends."""
+    if statement := _dialect().lock_everything:
+        with connection().cursor() as cursor:
+            cursor.execute(statement)
 
 
 def delete_totals() -> int:
@@ -72,7 +121,6 @@ def delete_totals() -> int:
     return Number.objects.all().delete()[0]
 
 
-@transaction.atomic
 def add_to_totals(deltas: Mapping[str, int]) -> None:
     """Add each key's delta to its total; a total stops at the limits of 64 bits, with a warning.
 
@@ -80,68 +128,27 @@ def add_to_totals(deltas: Mapping[str, int]) -> None:
         django.db.Error: the database failed; the totals are as they were.
     """
     at_limit: set[str] = set()
-    with connection.cursor() as cursor:
+    dialect = _dialect()
+    with transaction(), connection().cursor() as cursor:
         while deltas:
             beyond: dict[str, int] = {}  # what of a delta exceeds 64 bits goes in a further round
-            _make_staging_table(cursor)
-            for piece in _slices(deltas):
-                _clamp(piece, beyond)
-                _stage(cursor, piece)
-            at_limit.update(_merge(cursor))
+            at_limit.update(dialect.add(cursor, _within_64_bits(deltas, beyond)))
             deltas = beyond
-    for key in nsmallest(_NAMED, at_limit):
+    for key in nsmallest(_NAMED_KEYS, at_limit):
         logger.warning("The total of %r has reached the limit of 64 bits and stays there.", key)
-    if len(at_limit) > _NAMED:
-        logger.warning("So have the totals of %d other keys.", len(at_limit) - _NAMED)
+    if len(at_limit) > _NAMED_KEYS:
+        logger.warning("So have the totals of %d other keys.", len(at_limit) - _NAMED_KEYS)
 
 
-def _slices(deltas: Mapping[str, int]) -> Iterator[dict[str, int]]:
+def _within_64_bits(deltas: Mapping[str, int], beyond: dict[str, int]) -> Iterator[dict[str, int]]:
+    """Yield the deltas in slices, cut to 64 bits; what is cut off goes to `beyond`."""
     items = iter(deltas.items())
-    while piece := dict(islice(items, _SLICE)):
+    while piece := dict(islice(items, _SLICE_KEYS)):
+        if min(piece.values()) < MIN_VALUE or max(piece.values()) > MAX_VALUE:
+            for key, delta in piece.items():
+                part = min(max(delta, MIN_VALUE), MAX_VALUE)
+                if part != delta:
+                    piece[key] = part
+                    # The range is less than 2**64 wide: more than that makes no difference.
+                    beyond[key] = min(max(delta - part, -(2**64)), 2**64)
         yield piece
-
-
-def _clamp(piece: dict[str, int], beyond: dict[str, int]) -> None:
-    if min(piece.values()) >= MIN_VALUE and max(piece.values()) <= MAX_VALUE:
-        return
-    for key, delta in piece.items():
-        part = min(max(delta, MIN_VALUE), MAX_VALUE)
-        if part != delta:
-            piece[key] = part
-            # The range is less than 2**64 wide: more than that cannot make a difference.
-            beyond[key] = min(max(delta - part, -(2**64)), 2**64)
-
-
-def _make_staging_table(cursor: CursorWrapper) -> None:
-    cursor.execute("DROP TABLE IF EXISTS deltas")
-    if connection.vendor == "postgresql":
-        cursor.execute("CREATE TEMPORARY TABLE deltas (key text, value bigint) ON COMMIT DROP")
-        return
-    cursor.execute("CREATE TEMPORARY TABLE deltas (key text, value integer)")
-    cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS at_limit (key text)")
-    cursor.execute("DELETE FROM at_limit")
-    cursor.execute(
-        "CREATE TEMPORARY TRIGGER IF NOT EXISTS note_limit AFTER UPDATE ON main.numbers"
-        f" WHEN new.value IN {_LIMITS} BEGIN INSERT INTO at_limit VALUES (new.key); END"
-    )
-
-
-def _stage(cursor: CursorWrapper, piece: dict[str, int]) -> None:
-    if connection.vendor == "postgresql":
-        unpack = "SELECT key, value::bigint FROM json_each_text(%s::json)"
-    else:
-        unpack = "SELECT key, value FROM json_each(%s)"
-    cursor.execute(f"INSERT INTO deltas {unpack}", [msgspec.json.encode(piece).decode()])
-
-
-def _merge(cursor: CursorWrapper) -> list[str]:
-    """Add what is staged to the totals and return the keys whose totals are at a limit."""
-    if connection.vendor == "postgresql":
-        cursor.execute(
-            f"WITH merged AS ({_MERGE} RETURNING numbers.key, numbers.value)"
-            f" SELECT key FROM merged WHERE value IN {_LIMITS}"
-        )
-    else:
-        cursor.execute(_MERGE)
-        cursor.execute("SELECT key FROM at_limit")
-    return [key for (key,) in cursor.fetchall()]

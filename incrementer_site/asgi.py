@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "incrementer_site.settings")
 _django = get_asgi_application()
 
 from counters.config import config  # noqa: E402  (needs Django to be set up)
-from counters.service import service, stop_service  # noqa: E402
+from counters.recorder import recorder, stop_recorder  # noqa: E402
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -26,10 +26,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 async def _lifespan(receive: Any, send: Any) -> None:
     await receive()
-    service()
+    recorder()
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await asyncio.to_thread(stop_service)
+    await asyncio.to_thread(stop_recorder)
     await send({"type": "lifespan.shutdown.complete"})
 
 

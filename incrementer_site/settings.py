@@ -1,7 +1,8 @@
 """Django settings. What an operator sets comes from the environment; README.md lists it.
 
-The counters' own settings stay text here: `counters.config` converts them and says what is wrong
-with them, so that a bad one ends in a sentence and not in a traceback.
+What is for the counters stays text here: `counters.config` converts it and says what is wrong with
+it, so that a bad value ends in a sentence and not in a traceback. An empty variable is as good as
+none.
 """
 
 import os
@@ -18,16 +19,25 @@ SECRET_KEY = secret_key(BASE_DIR / ".secret_key")
 _hosts = os.environ.get("DJANGO_ALLOWED_HOSTS") or "localhost,127.0.0.1,[::1]"
 ALLOWED_HOSTS = [host.strip() for host in _hosts.split(",")]
 
-# The counters (counters.config)
-FLUSH_INTERVAL = os.environ.get("FLUSH_INTERVAL", "5")
-JOURNAL_DIR = os.environ.get("JOURNAL_DIR") or str(BASE_DIR / "journal")
-JOURNAL_FSYNC = os.environ.get("JOURNAL_FSYNC", "everysec")
-MAX_JOURNAL_BYTES = os.environ.get("MAX_JOURNAL_BYTES", str(1024**3))
-MAX_PENDING_KEYS = os.environ.get("MAX_PENDING_KEYS", "1000000")
-MAX_BODY_BYTES = os.environ.get("MAX_BODY_BYTES", str(1024**2))
-INCREMENT_TOKEN = os.environ.get("INCREMENT_TOKEN", "")
+COUNTERS = {
+    "JOURNAL_DIR": BASE_DIR / "journal",
+    **{
+        name: os.environ[name]
+        for name in (
+            "JOURNAL_DIR",
+            "JOURNAL_FSYNC",
+            "FLUSH_INTERVAL",
+            "MAX_JOURNAL_BYTES",
+            "MAX_PENDING_KEYS",
+            "MAX_BODY_BYTES",
+            "INCREMENT_TOKEN",
+        )
+        if os.environ.get(name)
+    },
+}
 # Outside the lane Django has a limit of its own, which would refuse bodies that are short enough.
-DATA_UPLOAD_MAX_MEMORY_SIZE = int(MAX_BODY_BYTES) if MAX_BODY_BYTES.isdecimal() else None
+_max_body_bytes = os.environ.get("MAX_BODY_BYTES", "")
+DATA_UPLOAD_MAX_MEMORY_SIZE = int(_max_body_bytes) if _max_body_bytes.isdecimal() else 1024**2
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -37,12 +47,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "counters",
+    "incrementer_site",
 ]
 if DEBUG:
     INSTALLED_APPS.append("django_extensions")  # show_urls, shell_plus: tools for a developer
 
 MIDDLEWARE = [
-    "counters.middleware.ApiMiddleware",  # first: increments pass none of the others
+    "counters.web.middleware.ApiMiddleware",  # first: increments pass none of the others
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

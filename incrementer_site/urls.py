@@ -1,11 +1,9 @@
 from django.contrib import admin
-from django.urls import path
-
-from counters.middleware import API
+from django.urls import include, path
 
 urlpatterns = [
-    *(path(route.removeprefix("/"), view) for route, view in API.items()),
+    path("", include("counters.web.urls")),
     path("admin/", admin.site.urls),
 ]
 
-handler404 = "counters.views.not_found"
+handler404 = "counters.web.middleware.not_found"

@@ -1,9 +1,11 @@
 """`make siege`: sends a running service the load of siege/urls.txt and checks its totals.
 
-Siege says of each request that was answered which line of the file it was (as CSV), so it is known
-per key what has to be there. When its time is up it drops what is in flight, at most one request
-for each of its users, and the last lines of its CSV: these requests may have counted. Nobody else
-may count under these keys meanwhile.
+For each request that was answered, siege prints a line of CSV with the number of the request's line
+in the file. From these lines this program knows by how much each total has to grow.
+
+When its time is up, siege drops the requests that have no answer yet, at most one for each of its
+users, and the last lines of its CSV. These requests may count or not. Nobody else may count under
+the same keys meanwhile.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from django.core.management import call_command
 
 from siege.url_gen import URLS
 
-# A configuration of its own, for the user's may hide what is needed here.
+# The user's own configuration may switch off what is needed here. So siege gets this one.
 SIEGERC = """\
 verbose = true
 csv = true
@@ -58,11 +60,11 @@ def acknowledged(output: Iterable[str], requests: list[tuple[str, int]]) -> list
     return [requests[int(row[5])] for row in rows]
 
 
-def lay_siege(urls: Path, users: int, seconds: int, log: Path) -> str:
+def run_siege(urls: Path, users: int, seconds: int, log: Path) -> str:
     """Run siege, its CSV going to `log`, and return its summary.
 
     Raises:
-        subprocess.TimeoutExpired: it has not ended, as happens with siege now and then
+        subprocess.TimeoutExpired: siege has not ended in time; it sometimes hangs
             (https://github.com/JoeDog/siege/issues/4).
     """
     rc = log.with_name("siegerc")
@@ -89,11 +91,18 @@ def totals(keys: Iterable[str]) -> Counter[str]:
 def problems(
     sent: Counter[str], growth: Counter[str], unlisted: int, availability: float
 ) -> list[str]:
-    """Return what is wrong; `unlisted` is the most that requests not in the CSV may have added."""
+    """Return what is wrong, one sentence for each thing.
+
+    Args:
+        sent: for each key, the sum of the increments that siege lists as answered.
+        growth: for each key, by how much its total grew.
+        unlisted: the most that requests which siege does not list may have added, in all.
+        availability: what siege says: the percentage of requests that were answered.
+    """
     found = [
-        f"key {key}: {sum_} was acknowledged, the total grew by {growth[key]}"
-        for key, sum_ in sent.items()
-        if growth[key] < sum_
+        f"key {key}: {acknowledged_sum} was acknowledged, the total grew by {growth[key]}"
+        for key, acknowledged_sum in sent.items()
+        if growth[key] < acknowledged_sum
     ]
     excess = growth.total() - sent.total()
     if excess > unlisted:
@@ -136,11 +145,11 @@ def main() -> None:
         log = Path(folder) / "siege.csv"
         try:
             before = totals(keys)
-            summary = lay_siege(options.urls, options.users, options.seconds, log)
+            summary = run_siege(options.urls, options.users, options.seconds, log)
         except subprocess.TimeoutExpired:
-            print("siege has not ended: once more.", flush=True)
+            print("siege did not end: it is started once more.", flush=True)
             before = totals(keys)
-            summary = lay_siege(options.urls, options.users, options.seconds, log)
+            summary = run_siege(options.urls, options.users, options.seconds, log)
         with log.open() as output:
             listed = acknowledged(output, requests)
     print(summary)

@@ -1,4 +1,4 @@
-"""Writes the requests that siege sends, one a line, at random but the same for the same seed."""
+"""Writes the requests that siege sends, one on each line: random, but fixed by the seed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--values", type=int, nargs=2, default=(1, 100), help="first and last")
     parser.add_argument("--host", default="localhost", help="where the service is")
     parser.add_argument("--port", type=int, default=3333, help="its port")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other requests")
+    parser.add_argument("--seed", type=int, default=1, help="another seed gives other requests")
     parser.add_argument("--output", type=Path, default=URLS, help="file to write")
     options = parser.parse_args()
     for name in ("keys", "values"):

@@ -1,42 +1,53 @@
-"""Fixtures: the service, started for one test or shared by many."""
+"""Fixtures: the service, started for one test or shared by many tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import resource
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
-from tests.server import Server
-
-
-class StartServer(Protocol):
-    def __call__(self, **settings: str) -> Server: ...
+from tests.testbed.commands import GUNICORN, IMPATIENT
+from tests.testbed.service import Service, StartService
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Start the service with the given settings; what runs at the end of the test is killed."""
+def start_service(tmp_path: Path) -> Iterator[StartService]:
+    """A function that starts a service with the given settings; it is killed after the test."""
     with ExitStack() as stack:
 
-        def start(**settings: str) -> Server:
-            server = Server(tmp_path, **settings)
-            stack.callback(lambda: print(server.log()))  # pytest shows it when the test fails
-            return stack.enter_context(server)
+        def start(*, command: Sequence[str] = GUNICORN, **settings: str) -> Service:
+            service = Service(tmp_path, command=command, **settings)
+            stack.callback(lambda: print(service.log()))  # pytest shows it when the test fails
+            return stack.enter_context(service)
 
         yield start
 
 
 @pytest.fixture
-def server(start_server: StartServer) -> Server:
+def service(start_service: StartService) -> Service:
     """The service, with two workers."""
-    return start_server()
+    return start_service()
 
 
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service for tests that only send requests, each with keys of its own."""
-    with Server(tmp_path_factory.mktemp("shared")) as server:
-        yield server
+    with Service(tmp_path_factory.mktemp("shared")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with one worker that has small limits, shared by the tests of a module."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (min(8192, hard), hard)
+    )  # for the test's own connections
+    folder = tmp_path_factory.mktemp("impatient")
+    settings = {"WEB_CONCURRENCY": "1", "MAX_BODY_BYTES": "65536"}
+    with Service(folder, command=IMPATIENT, **settings) as service:
+        yield service
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -9,9 +9,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.conftest import StartServer
-from tests.programs import needs
-from tests.server import Server, wait_for
+from tests.testbed.programs import needs
+from tests.testbed.service import Service, StartService
+from tests.testbed.waiting import wait_for
 
 pytestmark = needs("chromium", "chromedriver")
 
@@ -41,24 +41,24 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def admin(start_server: StartServer, browser: webdriver.Chrome) -> Server:
+def admin(start_service: StartService, browser: webdriver.Chrome) -> Service:
     """The service, with a superuser logged in and some totals."""
-    server = start_server(
+    service = start_service(
         DJANGO_SUPERUSER_USERNAME="root",
         DJANGO_SUPERUSER_PASSWORD="let me in",
         DJANGO_SUPERUSER_EMAIL="",
     )
-    server.manage("createsuperuser", "--noinput")
+    service.manage("createsuperuser", "--noinput")
     totals = {"apple": 3, "banana": -7, "<b>pear</b>": 2**63 - 1}
     for key, value in totals.items():
-        server.increment(key, value)
-    server.wait_for_totals(totals)
-    browser.get(f"http://127.0.0.1:{server.port}/admin/")
+        service.increment(key, value)
+    service.wait_for_totals(totals)
+    browser.get(f"http://127.0.0.1:{service.port}/admin/")
     browser.find_element(By.NAME, "username").send_keys("root")
     browser.find_element(By.NAME, "password").send_keys("let me in")
     browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
     wait_for(lambda: bool(browser.find_elements(By.LINK_TEXT, "Totals")), "the login")
-    return server
+    return service
 
 
 def rows(browser: webdriver.Chrome) -> list[tuple[str, ...]]:
@@ -68,7 +68,7 @@ def rows(browser: webdriver.Chrome) -> list[tuple[str, ...]]:
     ]
 
 
-def test_totals_are_listed_searched_and_sorted(admin: Server, browser: webdriver.Chrome) -> None:
+def test_totals_are_listed_searched_and_sorted(admin: Service, browser: webdriver.Chrome) -> None:
     browser.find_element(By.LINK_TEXT, "Totals").click()
     wait_for(lambda: len(rows(browser)) == 3, "three totals", lambda: browser.page_source)
     everything = [("<b>pear</b>", str(2**63 - 1)), ("apple", "3"), ("banana", "-7")]
@@ -82,7 +82,7 @@ def test_totals_are_listed_searched_and_sorted(admin: Server, browser: webdriver
     wait_for(lambda: rows(browser) == [("banana", "-7")], "the search")
 
 
-def test_styles_and_scripts_are_served(admin: Server, browser: webdriver.Chrome) -> None:
+def test_styles_and_scripts_are_served(admin: Service, browser: webdriver.Chrome) -> None:
     header = browser.find_element(By.ID, "header")
     assert header.value_of_css_property("background-color") == "rgba(65, 118, 144, 1)"
     resources = browser.execute_script("return performance.getEntriesByType('resource')")
@@ -90,7 +90,7 @@ def test_styles_and_scripts_are_served(admin: Server, browser: webdriver.Chrome)
     assert {resource["responseStatus"] for resource in resources} == {200}, resources
 
 
-def test_totals_cannot_be_changed(admin: Server, browser: webdriver.Chrome) -> None:
+def test_totals_cannot_be_changed(admin: Service, browser: webdriver.Chrome) -> None:
     site = f"http://127.0.0.1:{admin.port}/admin/counters/number/"
     browser.get(site)
     assert not browser.find_elements(By.CSS_SELECTOR, "#content .addlink, #content .actions")

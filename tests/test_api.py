@@ -7,8 +7,9 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from tests.conftest import StartServer
-from tests.server import FORM, JSON, Server, wait_for
+from tests.testbed.requests import FORM, JSON
+from tests.testbed.service import Service, StartService
+from tests.testbed.waiting import wait_for
 
 MIN, MAX = -(2**63), 2**63 - 1
 LONG = "k" * 255
@@ -77,21 +78,21 @@ def one(key: object, value: object) -> str:
     ids=lambda argument: repr(argument)[:40],
 )
 def test_bad_body_is_refused_with_field_and_limit(
-    shared_server: Server, content_type: str, body: str | bytes, field: str, limit: int | None
+    shared_service: Service, content_type: str, body: str | bytes, field: str, limit: int | None
 ) -> None:
-    reply = shared_server.post(body, content_type)
+    reply = shared_service.post(body, content_type)
     assert (reply.status, reply.headers["content-type"]) == (400, "application/json")
     detail = reply.json()
     assert detail["error"]
     assert (detail["field"], detail.get("limit")) == (field, limit)
 
 
-def test_nothing_refused_counts(server: Server) -> None:
-    server.post(f"[{one('good', 1)}, {one('bad', 1.5)}]", JSON)
-    server.post("key=good&value=1&value=1")
-    server.post("key=good&value=1", "text/plain")
-    server.increment("last")
-    server.wait_for_totals({"last": 1})
+def test_nothing_refused_counts(service: Service) -> None:
+    service.post(f"[{one('good', 1)}, {one('bad', 1.5)}]", JSON)
+    service.post("key=good&value=1&value=1")
+    service.post("key=good&value=1", "text/plain")
+    service.increment("last")
+    service.wait_for_totals({"last": 1})
 
 
 @pytest.mark.parametrize(
@@ -105,42 +106,42 @@ def test_nothing_refused_counts(server: Server) -> None:
         ("", 415),
     ],
 )
-def test_content_type(shared_server: Server, content_type: str, status: int) -> None:
-    assert shared_server.post("key=typed&value=1", content_type).status == status
+def test_content_type(shared_service: Service, content_type: str, status: int) -> None:
+    assert shared_service.post("key=typed&value=1", content_type).status == status
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_other_methods_get_405_with_allow(shared_server: Server, method: str) -> None:
-    reply = shared_server.request(method, "/increment")
+def test_other_methods_get_405_with_allow(shared_service: Service, method: str) -> None:
+    reply = shared_service.request(method, "/increment")
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize("path", ["/", "/increments", "/increment/", "/%00", "/" + "a" * 5000])
-def test_other_paths_get_404(shared_server: Server, path: str) -> None:
-    reply = shared_server.request("POST", path, "key=a&value=1", {"Content-Type": FORM})
+def test_other_paths_get_404(shared_service: Service, path: str) -> None:
+    reply = shared_service.request("POST", path, "key=a&value=1", {"Content-Type": FORM})
     assert reply.status == 404
     assert "/increment" in reply.json()["error"]
 
 
-def test_body_over_the_limit_gets_413(start_server: StartServer) -> None:
-    server = start_server(MAX_BODY_BYTES="1024")
+def test_body_over_the_limit_gets_413(start_service: StartService) -> None:
+    service = start_service(MAX_BODY_BYTES="1024")
     fits = "key=a&value=1&x=".ljust(1024, "x")
-    assert server.post(fits).status == 200
-    reply = server.post(fits + "x")
+    assert service.post(fits).status == 200
+    reply = service.post(fits + "x")
     assert reply.status == 413
     assert (reply.json()["field"], reply.json()["limit"]) == ("body", 1024)
-    assert server.post(f"[{','.join([one('a', 1)] * 1000)}]", JSON).status == 413
-    server.wait_for_totals({"a": 1})
+    assert service.post(f"[{','.join([one('a', 1)] * 1000)}]", JSON).status == 413
+    service.wait_for_totals({"a": 1})
 
 
-def test_token_is_asked_for(start_server: StartServer) -> None:
-    server = start_server(INCREMENT_TOKEN="open-sesame")
+def test_token_is_asked_for(start_service: StartService) -> None:
+    service = start_service(INCREMENT_TOKEN="open-sesame")
     for wrong in ["", "Bearer", "Bearer open", "Bearer open-sesame2", "Basic open-sesame", "é"]:
-        reply = server.post("key=a&value=1", **({"Authorization": wrong} if wrong else {}))
+        reply = service.post("key=a&value=1", **({"Authorization": wrong} if wrong else {}))
         assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer"), wrong
     for right in ["Bearer open-sesame", "bearer open-sesame"]:
-        assert server.post("key=a&value=1", Authorization=right).status == 200
-    server.wait_for_totals({"a": 2})
+        assert service.post("key=a&value=1", Authorization=right).status == 200
+    service.wait_for_totals({"a": 2})
 
 
 KEYS = [
@@ -152,7 +153,7 @@ KEYS = [
     "line\nbreak\ttab\r\x7f",
     "🦊👩‍👩‍👧",
     "Ünïcödé",
-    "e\u0301",  # not made one with the next: nothing is normalised
+    "e\u0301",  # looks like the next one, but is another key: keys are not normalised
     "\u00e9",
     "\u202e right to left",
     "\uffff\U0010ffff",
@@ -166,36 +167,36 @@ KEYS = [
 
 
 @pytest.mark.parametrize("way", ["form", "json", "escaped json", "batch"])
-def test_keys_are_stored_exactly_as_sent(server: Server, way: str) -> None:
+def test_keys_are_stored_exactly_as_sent(service: Service, way: str) -> None:
     if way == "batch":
         batch = [{"key": key, "value": 1} for key in KEYS]
-        assert server.post(json.dumps(batch, ensure_ascii=False).encode(), JSON).status == 200
+        assert service.post(json.dumps(batch, ensure_ascii=False).encode(), JSON).status == 200
     for key in KEYS:
         if way == "form":
-            assert server.post(f"key={quote_plus(key)}&value=1").status == 200
+            assert service.post(f"key={quote_plus(key)}&value=1").status == 200
         elif way != "batch":
             body = json.dumps({"key": key, "value": 1}, ensure_ascii=way == "escaped json")
-            assert server.post(body.encode(), JSON).status == 200
-    server.wait_for_totals(dict.fromkeys(KEYS, 1))
+            assert service.post(body.encode(), JSON).status == 200
+    service.wait_for_totals(dict.fromkeys(KEYS, 1))
 
 
-def test_values_add_up(server: Server) -> None:
+def test_values_add_up(service: Service) -> None:
     for value in ["1", "-3", "+5", "0", "007"]:
-        assert server.post(f"key=a&value={quote_plus(value)}").status == 200
-    assert server.post(f"[{one('a', 1)}, {one('b', 2)}, {one('a', -1)}]", JSON).status == 200
+        assert service.post(f"key=a&value={quote_plus(value)}").status == 200
+    assert service.post(f"[{one('a', 1)}, {one('b', 2)}, {one('a', -1)}]", JSON).status == 200
     # Keys of their own: where workers' sums meet at the limits, their order makes a difference.
-    assert server.post(f"key=most&value={MAX}").status == 200
-    assert server.post(f"key=least&value={MIN}").status == 200
-    assert server.post(one("least in json", MIN), JSON).status == 200
-    server.wait_for_totals({"a": 10, "b": 2, "most": MAX, "least": MIN, "least in json": MIN})
+    assert service.post(f"key=most&value={MAX}").status == 200
+    assert service.post(f"key=least&value={MIN}").status == 200
+    assert service.post(one("least in json", MIN), JSON).status == 200
+    service.wait_for_totals({"a": 10, "b": 2, "most": MAX, "least": MIN, "least in json": MIN})
 
 
-def test_total_stops_at_the_limit_of_64_bits(server: Server) -> None:
+def test_total_stops_at_the_limit_of_64_bits(service: Service) -> None:
     for _ in range(3):
-        server.increment("up", MAX)
-        server.increment("down", MIN)
-        server.increment("other", 1)
-    server.wait_for_totals({"up": MAX, "down": MIN, "other": 3})
+        service.increment("up", MAX)
+        service.increment("down", MIN)
+        service.increment("other", 1)
+    service.wait_for_totals({"up": MAX, "down": MIN, "other": 3})
     # Each worker warns once it has flushed, which may be after the other has reached the limit.
-    wait_for(lambda: "'up' has reached the limit" in server.log(), "the warning", server.log)
-    wait_for(lambda: "'down' has reached the limit" in server.log(), "the warning", server.log)
+    wait_for(lambda: "'up' has reached the limit" in service.log(), "the warning", service.log)
+    wait_for(lambda: "'down' has reached the limit" in service.log(), "the warning", service.log)

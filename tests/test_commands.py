@@ -1,118 +1,165 @@
-"""flushnumbers and resetnumbers, beside running servers, dead ones and none."""
+"""flushnumbers and resetnumbers: while a service runs, and after it was killed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from tests.conftest import StartServer
-from tests.load import Load
-from tests.server import Server
-from tests.test_server import NEVER
+from tests.testbed.commands import MANAGE, running
+from tests.testbed.databases import locked
+from tests.testbed.load import Load
+from tests.testbed.service import NEVER, Service, StartService
+from tests.testbed.waiting import wait_for
 
 
-def test_flushnumbers_brings_in_the_living_and_the_dead(start_server: StartServer) -> None:
-    server = start_server(FLUSH_INTERVAL=NEVER)
-    server.increment("dead", 1)
-    server.kill()
-    server.start()
-    server.increment("living", 2)
-    assert server.manage("flushnumbers").startswith("Flushed ")
-    assert server.totals() == {"dead": 1, "living": 2}
-    assert server.manage("flushnumbers") == "Flushed 0 increments from 0 journals.\n"
-    server.increment("living", 3)
-    server.stop()
-    assert server.totals() == {"dead": 1, "living": 5}
+def test_flushnumbers_flushes_living_and_dead_workers(
+    start_service: StartService,
+) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("dead", 1)
+    service.kill()
+    service.start()
+    service.increment("living", 2)
+    assert service.manage("flushnumbers").startswith("Flushed ")
+    assert service.totals() == {"dead": 1, "living": 2}
+    assert service.manage("flushnumbers") == "Flushed 0 increments from 0 journals.\n"
+    service.increment("living", 3)
+    service.stop()
+    assert service.totals() == {"dead": 1, "living": 5}
 
 
-def test_flushnumbers_under_load_is_exact(server: Server) -> None:
-    with Load(server) as load:
+def test_flushnumbers_under_load_is_exact(service: Service) -> None:
+    with Load(service) as load:
         for _ in range(2):
             load.wait_for_more(5_000)
             acknowledged = load.so_far
-            server.manage("flushnumbers")
-            assert sum(server.totals().values()) >= acknowledged
-    server.stop()
-    assert server.totals() == load.acknowledged
+            service.manage("flushnumbers")
+            assert sum(service.totals().values()) >= acknowledged
+    service.stop()
+    assert service.totals() == load.acknowledged
 
 
 def test_flushnumbers_names_a_file_that_it_cannot_read_and_goes_on(
-    start_server: StartServer,
+    start_service: StartService,
 ) -> None:
-    server = start_server(FLUSH_INTERVAL=NEVER)
-    server.increment("a")
-    alien = server.journal_dir / "0.journal"
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("a")
+    alien = service.journal_dir / "0.journal"
     alien.write_bytes(b"something else")
-    said = server.manage("flushnumbers", code=1)
+    said = service.manage("flushnumbers", code=1)
     assert str(alien) in said
-    assert server.totals() == {"a": 1}
+    assert service.totals() == {"a": 1}
     assert alien.read_bytes() == b"something else"
 
 
-def test_resetnumbers_forgets_what_came_before_and_only_that(start_server: StartServer) -> None:
-    server = start_server(FLUSH_INTERVAL=NEVER)
-    server.increment("flushed", 1)
-    server.manage("flushnumbers")
-    server.increment("pending", 2)
-    assert server.manage("resetnumbers", "--noinput") == "Deleted 1 totals.\n"
-    assert server.totals() == {}
-    server.increment("pending", 3)
-    server.stop()
-    assert server.totals() == {"pending": 3}
+def test_resetnumbers_deletes_only_what_came_before_it(
+    start_service: StartService,
+) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("flushed", 1)
+    service.manage("flushnumbers")
+    service.increment("pending", 2)
+    assert service.manage("resetnumbers", "--noinput") == "Deleted 1 totals.\n"
+    assert service.totals() == {}
+    service.increment("pending", 3)
+    service.stop()
+    assert service.totals() == {"pending": 3}
 
 
-def test_resetnumbers_under_load_is_exact(server: Server) -> None:
-    """Increments before a reset under one key, those after it under another."""
+def test_resetnumbers_under_load_is_exact(service: Service) -> None:
+    """Increments before, during and after a reset have different keys."""
     for round_ in range(2):
-        with Load(server, prefix=f"before {round_}") as before:
+        with Load(service, prefix=f"before {round_}") as before:
             before.wait_for_more(3_000)
-        with Load(server, prefix="meanwhile") as meanwhile:
-            server.manage("resetnumbers", "--noinput")
+        with Load(service, prefix="meanwhile") as meanwhile:
+            service.manage("resetnumbers", "--noinput")
             meanwhile.wait_for_more(3_000)
-            with Load(server, prefix=f"after {round_}") as after:
+            with Load(service, prefix=f"after {round_}") as after:
                 after.wait_for_more(3_000)
-        server.manage("flushnumbers")
-        totals = Counter(server.totals())
+        service.manage("flushnumbers")
+        totals = Counter(service.totals())
         assert not [key for key in totals if key.startswith("before")]
         assert {key: totals[key] for key in after.acknowledged} == after.acknowledged
         for key, acknowledged in meanwhile.acknowledged.items():
             assert totals[key] <= acknowledged
-        server.manage("resetnumbers", "--noinput")
+        service.manage("resetnumbers", "--noinput")
 
 
-def test_resetnumbers_asks_first(start_server: StartServer) -> None:
-    server = start_server()
-    server.increment("a")
-    server.wait_for_totals({"a": 1})
-    said = server.manage("resetnumbers", stdin="no\n", code=1)
-    assert str(server.database) in said
+def test_resetnumbers_asks_first(start_service: StartService) -> None:
+    service = start_service()
+    service.increment("a")
+    service.wait_for_totals({"a": 1})
+    said = service.manage("resetnumbers", stdin="no\n", code=1)
+    assert str(service.database) in said
     assert "nothing was deleted" in said
-    assert server.totals() == {"a": 1}
-    assert "nothing was deleted" in server.manage("resetnumbers", stdin="", code=1)
-    server.manage("resetnumbers", stdin="yes\n")
-    assert server.totals() == {}
+    assert service.totals() == {"a": 1}
+    assert "nothing was deleted" in service.manage("resetnumbers", stdin="", code=1)
+    service.manage("resetnumbers", stdin="yes\n")
+    assert service.totals() == {}
 
 
 @pytest.mark.parametrize("command", [("flushnumbers",), ("resetnumbers", "--noinput")])
 def test_command_says_that_the_database_failed(tmp_path: Path, command: tuple[str, ...]) -> None:
-    server = Server(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/never-migrated.db")
-    server.journal_dir.mkdir()
-    (server.journal_dir / "0.journal").write_bytes(b"")
-    said = server.manage(*command, code=1)
+    service = Service(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/never-migrated.db")
+    service.journal_dir.mkdir()
+    (service.journal_dir / f"{uuid4().hex}.journal").write_bytes(b"")
+    said = service.manage(*command, code=1)
     assert "The database failed: no such table" in said
     assert "Traceback" not in said
 
 
-def test_flush_and_reset_at_once_under_load_end_well(server: Server) -> None:
-    with Load(server) as load, ThreadPoolExecutor() as pool:
+def test_flushes_and_resets_at_once_under_load_succeed(service: Service) -> None:
+    with Load(service) as load, ThreadPoolExecutor() as pool:
         commands = [("flushnumbers",), ("resetnumbers", "--noinput")] * 3
-        list(pool.map(lambda command: server.manage(*command), commands))
-    server.manage("resetnumbers", "--noinput")
-    assert server.totals() == {}
-    server.increment("a", 7)
-    server.stop()
-    assert server.totals() == {"a": 7}
+        list(pool.map(lambda command: service.manage(*command), commands))
+    service.manage("resetnumbers", "--noinput")
+    assert service.totals() == {}
+    service.increment("a", 7)
+    service.stop()
+    assert service.totals() == {"a": 7}
     assert not load.unanswered
+
+
+def test_flushnumbers_every_goes_on_until_it_is_told_to_end(start_service: StartService) -> None:
+    """A machine whose workers are gone: the command alone brings in and removes what they left."""
+    service = start_service(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
+    service.increment("dead", 1)
+    service.kill()
+    flushing = [*MANAGE, "flushnumbers", "--every", "0.1"]
+    with running(flushing, service.environment) as process:
+        service.wait_for_totals({"dead": 1})
+        wait_for(lambda: not list(service.journal_dir.iterdir()), "the journal to be removed")
+        service.start()
+        service.increment("living", 2)
+        service.wait_for_totals({"dead": 1, "living": 2})
+        with locked(service.database):
+            service.increment("living", 3)
+        service.wait_for_totals({"dead": 1, "living": 5})
+        process.terminate()
+        assert process.wait(30) == 0
+    service.stop()
+    assert service.totals() == {"dead": 1, "living": 5}
+
+
+def test_flushnumbers_every_flushes_once_more_when_it_is_told_to_end(
+    start_service: StartService,
+) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("before")
+    service.manage("flushnumbers")  # by now the workers have made their first flush, too
+    service.increment("first")
+    with running([*MANAGE, "flushnumbers", "--every", NEVER], service.environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Flushed 1 increments from 1 journals.\n"
+        service.increment("last")
+        process.terminate()
+        assert process.wait(30) == 0
+    assert service.totals() == {"before": 1, "first": 1, "last": 1}
+
+
+def test_flushnumbers_every_refuses_what_is_no_pause(service: Service) -> None:
+    assert "more than 0 seconds" in service.manage("flushnumbers", "--every", "0", code=1)

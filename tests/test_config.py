@@ -1,4 +1,4 @@
-"""Settings: a bad one stops the start with a sentence, a good one takes effect."""
+"""Settings: a bad one stops the start, with advice, and a good one takes effect."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import StartServer
-from tests.server import FORM, GUNICORN, MANAGE, ROOT, Server
+from tests.testbed.commands import GUNICORN, MANAGE, ROOT
+from tests.testbed.requests import FORM
+from tests.testbed.service import Service, StartService
 
 
 @pytest.mark.parametrize(
@@ -46,10 +47,10 @@ from tests.server import FORM, GUNICORN, MANAGE, ROOT, Server
         ("JOURNAL_DIR", "/dev/null/journal", "folder that the service's user may write to"),
     ],
 )
-def test_bad_setting_is_told_with_advice(
+def test_bad_setting_is_refused_with_advice(
     tmp_path: Path, name: str, value: str, advice: str
 ) -> None:
-    said = Server(tmp_path, **{name: value}).manage("check", code=1)
+    said = Service(tmp_path, **{name: value}).manage("check", code=1)
     assert name in said
     assert advice in said
     assert "Traceback" not in said
@@ -58,7 +59,7 @@ def test_bad_setting_is_told_with_advice(
 
 def test_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
     names = ("HOST", "DATABASE_URL", "JOURNAL_DIR", "DJANGO_ALLOWED_HOSTS", "INCREMENT_TOKEN")
-    said = Server(tmp_path, **dict.fromkeys(names, "")).manage("check")
+    said = Service(tmp_path, **dict.fromkeys(names, "")).manage("check")
     assert "no issues" in said
 
 
@@ -66,15 +67,15 @@ def test_journal_dir_may_be_in_a_folder_that_cannot_be_read(tmp_path: Path) -> N
     closed = tmp_path / "closed"
     (closed / "journal").mkdir(parents=True)
     closed.chmod(0o311)
-    # Root reads everything, unless it has given that up.
-    as_others = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-    command = (*(as_others if os.geteuid() == 0 else ()), *GUNICORN)
-    with Server(tmp_path, command=command, JOURNAL_DIR=str(closed / "journal")) as server:
-        server.increment("a")
-        server.wait_for_totals({"a": 1})
+    # Root can read every folder, unless `setpriv` takes that right away.
+    without_rights = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    command = (*(without_rights if os.geteuid() == 0 else ()), *GUNICORN)
+    with Service(tmp_path, command=command, JOURNAL_DIR=str(closed / "journal")) as service:
+        service.increment("a")
+        service.wait_for_totals({"a": 1})
 
 
-def test_project_may_stand_anywhere(tmp_path: Path) -> None:
+def test_project_may_be_in_a_folder_with_any_name(tmp_path: Path) -> None:
     project = tmp_path / "C# 100%41"
     for folder in ("counters", "incrementer_site"):
         shutil.copytree(ROOT / folder, project / folder)
@@ -85,32 +86,32 @@ def test_project_may_stand_anywhere(tmp_path: Path) -> None:
 
 
 def test_bad_setting_stops_the_start(tmp_path: Path) -> None:
-    server = Server(tmp_path, FLUSH_INTERVAL="soon")
+    service = Service(tmp_path, FLUSH_INTERVAL="soon")
     start = subprocess.run(
-        GUNICORN, cwd=ROOT, env=server.env, capture_output=True, text=True, timeout=60
+        GUNICORN, cwd=ROOT, env=service.environment, capture_output=True, text=True, timeout=60
     )
     assert start.returncode == 1
     assert "FLUSH_INTERVAL is 'soon'" in start.stderr
     assert "Traceback" not in start.stderr
 
 
-def test_serves_on_ipv6(start_server: StartServer) -> None:
+def test_serves_on_ipv6(start_service: StartService) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError as error:
         pytest.skip(f"this machine has no IPv6: {error}")
     for host in ("::1", "[::1]"):
-        start_server(HOST=host).increment("a")
+        start_service(HOST=host).increment("a")
 
 
 def test_low_soft_limit_of_open_files_does_not_matter(tmp_path: Path) -> None:
     command = ("sh", "-c", f"ulimit -Sn 100 && exec {' '.join(GUNICORN)}")
     with (
-        Server(tmp_path, command=command, WEB_CONCURRENCY="1") as server,
+        Service(tmp_path, command=command, WEB_CONCURRENCY="1") as service,
         ExitStack() as connections,
     ):
         for _ in range(150):
-            connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+            connection = HTTPConnection("127.0.0.1", service.port, timeout=30)
             connections.callback(connection.close)
             connection.request("POST", "/increment", "key=a&value=1", {"Content-Type": FORM})
             assert connection.getresponse().read() == b'{"ok":true}\n'
@@ -133,5 +134,5 @@ def test_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
 
 
 def test_development_tools_are_there_with_debug_only(tmp_path: Path) -> None:
-    assert "/increment" in Server(tmp_path, DJANGO_DEBUG="1").manage("show_urls")
-    assert "Unknown command" in Server(tmp_path).manage("show_urls", code=1)
+    assert "/increment" in Service(tmp_path, DJANGO_DEBUG="1").manage("show_urls")
+    assert "Unknown command" in Service(tmp_path).manage("show_urls", code=1)

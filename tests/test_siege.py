@@ -1,4 +1,4 @@
-"""The load test: its requests, and that its check can fail."""
+"""`make siege`: its requests, its check of the totals, and that this check can fail."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from siege.run import acknowledged, problems, read_requests
 from siege.url_gen import URLS
-from tests.programs import needs
-from tests.server import ROOT, Server
+from tests.testbed.commands import ROOT
+from tests.testbed.programs import needs
+from tests.testbed.service import Service
 
 
 def generate(*options: str) -> None:
@@ -58,13 +59,13 @@ def test_check_finds_what_is_wrong() -> None:
 
 
 @needs("siege")
-def test_siege_is_laid_and_the_totals_hold(server: Server, tmp_path: Path) -> None:
+def test_siege_finds_every_increment_in_the_totals(service: Service, tmp_path: Path) -> None:
     urls = tmp_path / "urls.txt"
-    generate("--port", str(server.port), "--output", str(urls))
+    generate("--port", str(service.port), "--output", str(urls))
     done = subprocess.run(
         [sys.executable, "-m", "siege.run", "--urls", urls, "--seconds", "3"],
         cwd=ROOT,
-        env=server.env,
+        env=service.environment,
         capture_output=True,
         text=True,
         timeout=120,
@@ -74,15 +75,15 @@ def test_siege_is_laid_and_the_totals_hold(server: Server, tmp_path: Path) -> No
 
 
 def test_siege_without_a_service_says_what_to_do(tmp_path: Path) -> None:
-    server = Server(tmp_path)
+    service = Service(tmp_path)
     (tmp_path / "siege").symlink_to("/bin/true")
     urls = tmp_path / "urls.txt"
-    generate("--port", str(server.port), "--output", str(urls))
+    generate("--port", str(service.port), "--output", str(urls))
     for path, advice in [(str(tmp_path), "make run"), ("/nowhere", "apt install siege")]:
         done = subprocess.run(
             [sys.executable, "-m", "siege.run", "--urls", urls],
             cwd=ROOT,
-            env={**server.env, "PATH": path},
+            env={**service.environment, "PATH": path},
             capture_output=True,
             text=True,
         )

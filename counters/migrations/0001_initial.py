@@ -1,29 +1,45 @@
-"""Table `numbers` as the original system made it, so that its file is adopted with its totals."""
+"""The tables of totals and positions, in the database and with the names that COUNTERS gives."""
 
+from django.core.management.base import CommandError
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
+import counters.models
+from counters.config import config, table_names
 
-def make_or_adopt_numbers(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    sqlite = schema_editor.connection.vendor == "sqlite"
-    integer = "integer" if sqlite else "bigint"
+TABLE, POSITIONS_TABLE = table_names()
+
+
+def make_tables(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    connection = schema_editor.connection
+    if connection.alias != config().database:
+        return
+    existing = connection.introspection.table_names()
+    for table in TABLE, POSITIONS_TABLE:
+        if table in existing:
+            raise CommandError(
+                f"The database has a table {table!r} already, which is not the counters'. Rename"
+                " it, or set TABLE and POSITIONS_TABLE in COUNTERS to names that are free."
+            )
+    quote = schema_editor.quote_name
+    integer = "integer" if connection.vendor == "sqlite" else "bigint"
     schema_editor.execute(
-        "CREATE TABLE IF NOT EXISTS numbers"
-        f" (key text NOT NULL, value {integer} NOT NULL DEFAULT 0)"
+        f"CREATE TABLE {quote(TABLE)} (key text NOT NULL, value {integer} NOT NULL DEFAULT 0)"
     )
-    if sqlite:
-        # The original put values into its SQL as they came, so a row may hold NULL, 1.5 or text.
-        schema_editor.execute("DELETE FROM numbers WHERE key IS NULL")
-        schema_editor.execute(
-            "UPDATE numbers SET value = coalesce(CAST(value AS integer), 0)"
-            " WHERE typeof(value) <> 'integer'"
-        )
-    schema_editor.execute("CREATE UNIQUE INDEX IF NOT EXISTS numbers_key_index ON numbers (key)")
+    schema_editor.execute(
+        f"CREATE UNIQUE INDEX {quote(f'{TABLE}_key_index')} ON {quote(TABLE)} (key)"
+    )
+    schema_editor.execute(
+        f"CREATE TABLE {quote(POSITIONS_TABLE)}"
+        " (journal varchar(32) NOT NULL PRIMARY KEY, position bigint NOT NULL)"
+    )
 
 
-def drop_numbers(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    schema_editor.execute("DROP TABLE numbers")
+def drop_tables(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    if schema_editor.connection.alias == config().database:
+        for table in TABLE, POSITIONS_TABLE:
+            schema_editor.execute(f"DROP TABLE {schema_editor.quote_name(table)}")
 
 
 class Migration(migrations.Migration):
@@ -32,7 +48,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[migrations.RunPython(make_or_adopt_numbers, drop_numbers)],
+            database_operations=[migrations.RunPython(make_tables, drop_tables)],
             state_operations=[
                 migrations.CreateModel(
                     name="Number",
@@ -46,20 +62,19 @@ class Migration(migrations.Migration):
                             models.BigIntegerField(db_default=0, default=0, verbose_name="total"),
                         ),
                     ],
-                    options={
-                        "verbose_name": "total",
-                        "db_table": "numbers",
-                        "ordering": ["key"],
-                    },
+                    options={"verbose_name": "total", "db_table": TABLE, "ordering": ["key"]},
+                ),
+                migrations.CreateModel(
+                    name="Position",
+                    fields=[
+                        (
+                            "journal",
+                            models.CharField(max_length=32, primary_key=True, serialize=False),
+                        ),
+                        ("position", models.BigIntegerField(default=0)),
+                    ],
+                    options={"db_table": POSITIONS_TABLE},
                 ),
             ],
-        ),
-        migrations.CreateModel(
-            name="Position",
-            fields=[
-                ("journal", models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ("position", models.BigIntegerField(default=0)),
-            ],
-            options={"db_table": "positions"},
         ),
     ]

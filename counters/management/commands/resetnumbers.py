@@ -5,11 +5,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
+from counters import totals
 from counters.config import config
-from counters.flush import reset
-from counters.journal import JournalUnreadable
+from counters.records import JournalUnreadable
+from counters.recovery import reset
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["interactive"]:
-            name = connection.settings_dict["NAME"]
+            name = totals.connection().settings_dict["NAME"]
             self.stdout.write(f"This deletes every total in {str(name)!r}, for good.")
             self.stdout.write("Type 'yes' to continue, or 'no' to cancel: ", ending="")
             self.stdout.flush()

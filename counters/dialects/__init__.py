@@ -1,0 +1,57 @@
+"""What differs from database to database: adding deltas, locks, and what has to be checked.
+
+Adding is one statement, for any number of keys. Meanwhile the database does the work, and Python's
+global lock is free for requests. It goes in the order of keys: so neighbours in the index are
+changed together, and two processes that flush into PostgreSQL cannot wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from counters.dialects.postgresql import PostgreSQL
+from counters.dialects.sqlite import SQLite
+
+
+class Dialect(Protocol):
+    """What the counters need of a database.
+
+    Attributes:
+        lock_position: a statement with two parameters, a journal's name and today's date. It locks
+            the journal's row, which it makes where there is none, and returns its position.
+        lock_everything: a statement that keeps every flush out until the transaction ends; empty
+            where none is needed.
+    """
+
+    lock_position: str
+    lock_everything: str
+
+    def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
+        """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
+        ...
+
+    def check(self) -> list[CheckMessage]:
+        """Return an error for each answer of the connection on which no promise can stand."""
+        ...
+
+
+def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
+    """Return the dialect of the database that is connected to.
+
+    Raises:
+        ImproperlyConfigured: the counters know no such database.
+    """
+    if connection.vendor == "sqlite":
+        return SQLite(connection)
+    if connection.vendor == "postgresql":
+        return PostgreSQL(connection)
+    raise ImproperlyConfigured(
+        f"The counters cannot be kept in {connection.display_name}: they know SQLite and"
+        f" PostgreSQL. Set DATABASE in COUNTERS to the alias of such a database."
+    )

@@ -1,0 +1,108 @@
+"""SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from django.core.checks import CheckMessage, Error
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from counters.config import config
+from counters.dialects.common import LIMITS, check_autocommit, lock_position, upsert
+from counters.file_system import NETWORK_KINDS, kind_of
+from counters.models import Number, Position
+
+
+class SQLite:
+    """Deltas are staged in a temporary table, slice by slice, as JSON.
+
+    All that it makes is in the schema `temp`, which belongs to the connection alone: no name there
+    can be somebody else's.
+    """
+
+    lock_everything = ""  # there is one writer at a time anyway
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+        quote = connection.ops.quote_name
+        self._table = f"main.{quote(Number._meta.db_table)}"
+        self.lock_position = lock_position(f"main.{quote(Position._meta.db_table)}")
+
+    def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
+        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_deltas (key text, value integer)")
+        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_at_limit (key text)")
+        cursor.execute("DELETE FROM temp.counters_deltas")
+        cursor.execute("DELETE FROM temp.counters_at_limit")
+        cursor.execute(
+            "CREATE TEMPORARY TRIGGER IF NOT EXISTS counters_note_limit"
+            f" AFTER UPDATE ON {self._table} WHEN new.value IN {LIMITS}"
+            " BEGIN INSERT INTO counters_at_limit VALUES (new.key); END"
+        )
+        for piece in pieces:
+            cursor.execute(
+                "INSERT INTO temp.counters_deltas SELECT key, value FROM json_each(%s)",
+                [msgspec.json.encode(piece).decode()],
+            )
+        cursor.execute(upsert(self._table, "temp.counters_deltas"))
+        cursor.execute("SELECT key FROM temp.counters_at_limit")
+        return [key for (key,) in cursor.fetchall()]
+
+    def check(self) -> list[CheckMessage]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous")
+            (synchronous,) = cursor.fetchone()
+            cursor.execute("PRAGMA journal_mode")
+            (journal_mode,) = cursor.fetchone()
+            cursor.execute("PRAGMA database_list")
+            files = {name: file for _, name, file in cursor.fetchall()}
+        errors = check_autocommit(self._connection)
+        if journal_mode in ("off", "memory") and files.get("main"):
+            errors.append(
+                Error(
+                    f"SQLite runs with journal_mode={journal_mode}: a crash in a flush would damage"
+                    " the database.",
+                    hint="Have OPTIONS of the database end its init_command with"
+                    " 'PRAGMA journal_mode=WAL'.",
+                    id="counters.E015",
+                )
+            )
+        if synchronous < 2:
+            errors.append(
+                Error(
+                    "SQLite runs with synchronous=OFF or NORMAL: after a power cut a flush may be"
+                    " undone whose journal has been removed.",
+                    hint="Have OPTIONS of the database end its init_command with"
+                    " 'PRAGMA synchronous=FULL'.",
+                    id="counters.E011",
+                )
+            )
+        if getattr(self._connection, "transaction_mode", None) not in ("IMMEDIATE", "EXCLUSIVE"):
+            errors.append(
+                Error(
+                    "SQLite's transactions do not begin IMMEDIATE: a flush beside another writer"
+                    " would fail instead of waiting its turn.",
+                    hint="Set OPTIONS of the database to {'transaction_mode': 'IMMEDIATE'}.",
+                    id="counters.E012",
+                )
+            )
+        if not files.get("main") and not config().is_test_run:
+            errors.append(
+                Error(
+                    "SQLite's database is in memory: each connection would have its own totals.",
+                    hint="Set NAME of the database to a file.",
+                    id="counters.E013",
+                )
+            )
+        elif files.get("main") and (kind := kind_of(Path(files["main"]))) in NETWORK_KINDS:
+            errors.append(
+                Error(
+                    f"SQLite's database is on a network file system ({kind}), where locks may not"
+                    " hold: it can be damaged.",
+                    hint="Set NAME of the database to a file on a local disk, or use PostgreSQL.",
+                    id="counters.E014",
+                )
+            )
+        return errors

@@ -1,0 +1,195 @@
+"""The journals in a folder, of processes alive and gone: find, lock, read and remove them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from counters.files import is_at, sync_folder
+from counters.journal import NAME_LENGTH, SUFFIX
+from counters.locks import lock, unlock
+from counters.reader import Contents, is_torn, read_records
+from counters.records import Header, JournalUnreadable, read_header
+
+_DONE_SUFFIX = ".done"
+
+_COPY_BYTES = 1024 * 1024
+
+_is_name = re.compile(rf"[0-9a-f]{{{NAME_LENGTH}}}").fullmatch
+
+
+def journals(folder: Path) -> list[Path]:
+    """Return all that is named `*.journal` in `folder`, in order of their names.
+
+    Some of them may be no journals: `open_journal` says so.
+    """
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def done_journals(folder: Path) -> list[Path]:
+    """Return the journals in `folder` that the version before had counted and not removed yet."""
+    return [path for path in sorted(folder.glob(f"*{_DONE_SUFFIX}")) if _is_ours(path)]
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file has the name and the beginning of a journal."""
+    try:
+        with open_journal(path) as file:
+            read_header(file)
+    except (OSError, JournalUnreadable):
+        return False
+    return True
+
+
+def open_journal(path: Path) -> BinaryIO:
+    """Open a journal for reading.
+
+    Raises:
+        FileNotFoundError: there is no such file (any more).
+        OSError: it cannot be opened.
+        JournalUnreadable: it is not named as a journal is, or it is no regular file.
+    """
+    if not _is_name(path.stem):
+        raise JournalUnreadable(f"{str(path)!r} is named as no journal is")
+    # O_NONBLOCK: opening a FIFO would wait for somebody who writes to it.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise JournalUnreadable(f"{path} is no regular file")
+    return os.fdopen(fd, "rb")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJournal:
+    """A journal opened for reading.
+
+    Attributes:
+        is_orphan: whether its process is gone. This process has locked it then, so that the file
+            does not change.
+    """
+
+    path: Path
+    file: BinaryIO
+    is_orphan: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it still has its name: nobody has retired it then."""
+        return is_at(self.path, self.file.fileno())
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return os.fstat(self.file.fileno()).st_size
+
+    def is_for(self, totals_id: bytes) -> bool:
+        """Whether the journal may be counted into the totals that have this id.
+
+        Raises:
+            JournalUnreadable: it is no journal, or it is of a newer version.
+        """
+        header = self._header()
+        return header is None or header.is_for(totals_id)
+
+    def _header(self) -> Header | None:
+        self.file.seek(0)
+        try:
+            return read_header(self.file)
+        except JournalUnreadable as error:
+            raise JournalUnreadable(f"{self.path} {error}") from error
+
+    def end(self, position: int) -> int:
+        """Return where the journal ends, with what is damaged in it; for a reset.
+
+        What looks like the beginning of a record at the end is none that was acknowledged: it may
+        be being written, or be what was left of a write that is undone just now.
+        """
+        size = self.size
+        header = self._header()
+        if header is None:
+            return position
+        try:
+            contents = read_records(self.file, header, position, size, past_damage=True)
+        except JournalUnreadable as error:
+            raise JournalUnreadable(f"{self.path} {error}") from error
+        if contents.damaged:
+            begin, end = contents.damaged[-1]
+            if end == size and is_torn(self.file, header, begin, size):
+                return max(begin, position)
+        return contents.end
+
+    def read(self, position: int, progress: Callable[[int], object] | None = None) -> Contents:
+        """Return what stands after `position`.
+
+        Of a living process's journal, that is what stands before the first record that is not
+        whole. It may be being written just now; or it is damaged, and its process still knows
+        what was in it.
+
+        Raises:
+            JournalUnreadable: it is no journal, or it is of a newer version.
+        """
+        size = self.size
+        header = self._header()
+        if header is None:
+            return Contents(end=position)
+        try:
+            return read_records(
+                self.file, header, position, size, past_damage=self.is_orphan, progress=progress
+            )
+        except JournalUnreadable as error:
+            raise JournalUnreadable(f"{self.path} {error}") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[OpenJournal]:
+    """Open the journal at `path`, and lock it where its process is gone.
+
+    Raises:
+        FileNotFoundError: there is no such file (any more).
+        OSError: it cannot be opened.
+        JournalUnreadable: it is not named as a journal is, or it is no regular file.
+    """
+    with open_journal(path) as file:
+        try:
+            is_orphan = lock(file.fileno())
+            if is_orphan and not is_at(path, file.fileno()):
+                raise FileNotFoundError(path)
+            yield OpenJournal(path, file, is_orphan)
+        finally:
+            unlock(file.fileno())
+
+
+def set_aside(file: BinaryIO, path: Path, begin: int, end: int) -> tuple[Path, bool]:
+    """Copy the bytes from `begin` to `end` of a journal to a `.corrupt` file.
+
+    The name says which bytes they are, so that no other bytes are overwritten.
+
+    Returns:
+        The copy's path, and whether it is new.
+    """
+    copy = path.with_name(f"{path.stem}.{begin}-{end}.corrupt")
+    if copy.exists():
+        return copy, False
+    draft = copy.with_suffix(".corrupt.draft")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as target:
+        file.seek(begin)
+        left = end - begin
+        while left and (data := file.read(min(left, _COPY_BYTES))):
+            target.write(data)
+            left -= len(data)
+        target.flush()
+        os.fsync(target.fileno())
+    draft.rename(copy)
+    sync_folder(copy.parent)
+    return copy, True

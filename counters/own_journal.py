@@ -1,0 +1,130 @@
+"""The journal that this process appends to now: made when it is needed, put back, replaced."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from counters.journal import Journal, JournalUnwritable
+from counters.records import ANY_TOTALS
+
+logger = logging.getLogger(__name__)
+
+_ROTATION_BYTES = 64 * 1024 * 1024
+_REFUSAL_SECONDS = 10.0
+"""How long a failed write counts as the journal's state, where no other write is tried."""
+
+
+class OwnJournal:
+    """Holds the current journal. The buffer's locks keep it from being used by two at once.
+
+    Attributes:
+        current: None before the first increment, and after the journal was let go.
+        write_error: what the last write said; empty if it succeeded.
+    """
+
+    def __init__(self, folder: Path, max_journal_bytes: int) -> None:
+        self.current: Journal | None = None
+        self.write_error = ""
+        self._folder = folder
+        self._max_journal_bytes = max_journal_bytes
+        self._totals_id = ANY_TOTALS
+        self._failed_at = 0.0
+
+    def append(self, parts: Sequence[bytes]) -> Journal:
+        """Write the record of sections, given as their parts, and return the journal that it is in.
+
+        Raises:
+            JournalUnwritable: it cannot be written. It is logged, if the last one succeeded.
+        """
+        try:
+            if self.current is None:
+                self.current = self._make()
+            self.current.append(parts)
+        except JournalUnwritable as error:
+            if not self.write_error:
+                logger.error(
+                    "Increments get 503: the journal in %s cannot be written: %s. What was"
+                    " acknowledged is kept; each request tries again.",
+                    self._folder,
+                    error,
+                )
+            self.write_error = str(error)
+            self._failed_at = time.monotonic()
+            raise
+        if self.write_error:
+            self.write_error = ""
+            logger.info("Increments are accepted again.")
+        return self.current
+
+    @property
+    def refusal(self) -> str:
+        """Why a record would be refused just now; empty where it would not."""
+        if self.current and self.current.refusal:
+            return f"the journal takes no more increments: {self.current.refusal}"
+        if self.write_error and time.monotonic() - self._failed_at < _REFUSAL_SECONDS:
+            return f"the journal cannot be written: {self.write_error}"
+        return ""
+
+    def count_into(self, totals_id: bytes) -> None:
+        """Make journals for the totals that have this id from now on.
+
+        The first journal may have been made before the id was known: it is bound to it now.
+
+        Raises:
+            OSError: the journal cannot be written.
+        """
+        self._totals_id = totals_id
+        if self.current is not None and self.current.header.totals_id == ANY_TOTALS:
+            self.current.bind(totals_id)
+
+    def successor(self, flushed_bytes: int) -> Journal | None:
+        """Return a new journal, if the current one has grown long or is for other totals.
+
+        Growth is counted by what has been flushed. While flushes fail, the journal grows up to its
+        limit, instead of leaving one file after the other.
+        """
+        if self.current is None:
+            return None
+        is_bound = self.current.header.totals_id == self._totals_id
+        if flushed_bytes <= _ROTATION_BYTES and is_bound:
+            return None
+        try:
+            return self._make()
+        except JournalUnwritable:
+            return None  # the old one goes on
+
+    def _make(self) -> Journal:
+        return Journal(self._folder, self._max_journal_bytes, self._totals_id)
+
+    def keep_in_place(self) -> None:
+        """Put the file back, if somebody has moved, replaced or removed it."""
+        journal = self.current
+        if journal is None or journal.is_in_place:
+            return
+        was_missing = journal.missing
+        try:
+            journal.put_back()
+        except OSError:
+            if not was_missing:
+                logger.error("Increments get 503: of %s, %s.", journal.path, journal.missing)
+        else:
+            logger.warning(
+                "%s was moved, replaced or removed while it was in use. It is back, with all that"
+                " it held.",
+                journal.path,
+            )
+
+
+def sync(journal: Journal) -> None:
+    """Force a journal to disk; a failure is logged, and `Receipt.is_durable` tells of it."""
+    try:
+        journal.sync()
+    except OSError as error:
+        logger.error(
+            "Cannot force %s to disk: %s. Increments get 503 until a new journal is made.",
+            journal.path,
+            error.strerror,
+        )

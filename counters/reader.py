@@ -1,0 +1,120 @@
+"""Reading a part of a journal: record after record, and past what is damaged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import BinaryIO
+from zlib import crc32
+
+from counters.records import (
+    Damaged,
+    Header,
+    Pairs,
+    decode_content,
+    read_record_head,
+    record_head_bytes,
+)
+
+_SEARCH_BYTES = 1024 * 1024
+"""How much of a file is searched for the next record at a time."""
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a part of a journal holds."""
+
+    end: int
+    """Where the part ends, in bytes from the file's beginning."""
+    deltas: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    increments: int = 0
+    damaged: list[tuple[int, int]] = field(default_factory=list)
+    """Begin and end of each range of bytes that belongs to no whole record."""
+
+
+def read_records(
+    file: BinaryIO,
+    header: Header,
+    start: int,
+    end: int,
+    *,
+    past_damage: bool,
+    progress: Callable[[int], object] | None = None,
+) -> Contents:
+    """Return what stands from `start` to `end`.
+
+    Args:
+        past_damage: whether to go on after what is no whole record. Otherwise `Contents.end` is
+            where the first such thing begins: it may be a record that is being written just now.
+        progress: is called with a number of bytes each time that so many have been read.
+
+    Raises:
+        JournalUnreadable: there are sections of a newer version. Nothing of the part may count.
+    """
+    at = max(start, header.size)
+    contents = Contents(end=at)
+    while at < end:
+        found = _record_at(file, header, at, end)
+        if found is None:
+            if not past_damage:
+                return contents
+            at = _find(file, header.mark, at + 1, end)
+            continue
+        if contents.end < at:
+            contents.damaged.append((contents.end, at))
+        length, pairs = found
+        for key, value in pairs:
+            contents.deltas[key] += value
+        contents.increments += len(pairs)
+        at += length
+        contents.end = at
+        if progress:
+            progress(length)
+    if contents.end < end:
+        contents.damaged.append((contents.end, end))
+        contents.end = end
+    return contents
+
+
+def is_torn(file: BinaryIO, header: Header, at: int, end: int) -> bool:
+    """Return whether the bytes from `at` to `end` are the beginning of a record."""
+    file.seek(at)
+    head = file.read(min(record_head_bytes(header), end - at))
+    if len(head) < record_head_bytes(header):
+        return head[: len(header.mark)] == header.mark[: len(head)]
+    said = read_record_head(header, head)
+    return said is not None and at + len(head) + said[0] > end
+
+
+def _record_at(file: BinaryIO, header: Header, at: int, end: int) -> tuple[int, Pairs] | None:
+    """Return length and increments of the record that begins at `at`; None where none does."""
+    file.seek(at)
+    head = file.read(record_head_bytes(header))
+    said = read_record_head(header, head)
+    if said is None:
+        return None
+    length, checksum, begun = said
+    if at + len(head) + length > end:
+        return None
+    content = file.read(length)
+    if len(content) < length or crc32(content, begun) != checksum:
+        return None
+    try:
+        return len(head) + length, decode_content(header, content)
+    except Damaged:  # though the checksum is right: whatever wrote it made a mistake
+        return None
+
+
+def _find(file: BinaryIO, mark: bytes, at: int, end: int) -> int:
+    """Return where `mark` stands next, at `at` or after it; `end` where it does not."""
+    while mark and at < end:
+        file.seek(at)
+        data = file.read(min(_SEARCH_BYTES, end - at))
+        found = data.find(mark)
+        if found >= 0:
+            return at + found
+        if len(data) < _SEARCH_BYTES:
+            break
+        at += len(data) - len(mark) + 1  # the mark may begin in this piece and end in the next
+    return end

@@ -1,0 +1,24 @@
+"""The receipt: what became of requests that were recorded together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from counters.journal import Journal
+
+
+@dataclass(slots=True)
+class Receipt:
+    """Where they stand in the journal, and which of them were refused."""
+
+    journal: Journal | None
+    """None where all were refused."""
+    end: int
+    """Where their record ends in the journal."""
+    refused: frozenset[int] = frozenset()
+    """The places of those for which there was no room; they do not count."""
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the disk is known to hold all of them."""
+        return self.journal is None or self.journal.synced >= self.end

@@ -1,0 +1,193 @@
+"""Flushing a journal from its file: what anyone can do, for a process alive or gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from django.db import DatabaseError, DataError, IntegrityError
+
+from counters import totals
+from counters.journal_folder import OpenJournal, done_journals, journals, opened, set_aside
+from counters.records import JournalUnreadable
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Flushed:
+    """What a flush brought into the totals."""
+
+    journals: int = 0
+    increments: int = 0
+
+
+def flush_journals(
+    folder: Path,
+    unreadable: set[Path],
+    *,
+    retire: bool = False,
+    adopt: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Flushed:
+    """Flush every journal in `folder`, of processes alive and gone.
+
+    A file that cannot be read holds up no other. It is named in the log unless it is in
+    `unreadable`, to which it is added; once it can be read it is taken out again.
+
+    Args:
+        retire: whether to remove the journals of processes that are gone.
+        adopt: whether to flush the journals of other totals, too.
+        progress: is called with a number of bytes each time that so many have been read.
+
+    Raises:
+        django.db.Error: the database failed; what was flushed before that counts.
+    """
+    flushed = Flushed()
+    totals_id = None if adopt else totals.identity()
+    for path in journals(folder):
+        with _tolerant(path, unreadable), opened(path) as journal:
+            increments = _flush(journal, totals_id, progress)
+            flushed.journals += bool(increments)
+            flushed.increments += increments
+            if retire and journal.is_orphan:
+                retire_journal(path)
+    return flushed
+
+
+def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> int:
+    """Flush and remove the journals of processes that are gone; return how many increments it was.
+
+    Those of other totals than `totals_id` are left alone.
+
+    A file that cannot be read is treated as `flush_journals` does.
+
+    Raises:
+        django.db.Error: the database failed; the rest waits for the next time.
+    """
+    increments = 0
+    for path in journals(folder):
+        with _tolerant(path, unreadable), opened(path) as journal:
+            if journal.is_orphan:
+                increments += _flush(journal, totals_id)
+                retire_journal(path)
+    for done in done_journals(folder):
+        done.unlink(missing_ok=True)
+    return increments
+
+
+@contextmanager
+def _tolerant(path: Path, unreadable: set[Path]) -> Iterator[None]:
+    """Go on where a journal is gone, or cannot be counted; of the latter, tell once.
+
+    So it is where the database refuses what is in one journal. Other errors of the database would
+    be the same for every journal.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        return  # flushed and removed by someone else
+    except (JournalUnreadable, OSError, DataError, IntegrityError) as error:
+        if path not in unreadable:
+            what = f"{path}: {error}" if isinstance(error, DatabaseError) else error
+            logger.error(
+                "%s: it is kept, and not counted yet. Mend it or move it away; each flush tries"
+                " again.",
+                what,
+            )
+        unreadable.add(path)
+    else:
+        unreadable.discard(path)
+
+
+def _flush(
+    journal: OpenJournal,
+    totals_id: bytes | None,
+    progress: Callable[[int], object] | None = None,
+) -> int:
+    """Add what stands after the position to the totals, move the position, and count increments.
+
+    Args:
+        totals_id: the id of the totals; None: the journal may be for any.
+
+    Raises:
+        FileNotFoundError: somebody else has removed the journal.
+        JournalUnreadable: it is no journal, or it is of a newer version, or for other totals.
+        django.db.Error: the database failed; totals and position are as they were.
+    """
+    if totals_id is not None and not journal.is_for(totals_id):
+        raise JournalUnreadable(
+            f"{journal.path} is for the totals of another database (to count it into this one:"
+            " flushnumbers --adopt)"
+        )
+    with totals.transaction():
+        position = totals.lock_position(journal.name)
+        if not journal.is_in_place:  # the version before retires a journal and its position at once
+            raise FileNotFoundError(journal.path)
+        contents = journal.read(position, progress)
+        report_damage(journal.file, journal.path, contents.damaged)
+        if contents.end != position:
+            totals.add_to_totals(contents.deltas)
+            totals.move_position(journal.name, contents.end)
+    return contents.increments
+
+
+def report_damage(file: BinaryIO, path: Path, damaged: Sequence[tuple[int, int]]) -> None:
+    """Keep a copy of each damaged range of a journal, and say so."""
+    for begin, end in damaged:
+        copy, is_new = set_aside(file, path, begin, end)
+        if is_new:
+            logger.error(
+                "%d bytes of %s, from byte %d, are torn or corrupt: they are not counted, and kept"
+                " in %s. Everything else is counted.",
+                end - begin,
+                path,
+                begin,
+                copy,
+            )
+
+
+def retire_journal(path: Path) -> None:
+    """Remove a journal that is wholly in the totals.
+
+    Its position stays behind. Whoever finds the file again, because this process died in between
+    or somebody brought it back, reads from there that nothing of it is left to count.
+    """
+    totals.retire_position(path.stem)
+    path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What a reset did, and what was out of its reach."""
+
+    totals: int
+    """Totals deleted."""
+    journals_elsewhere: int
+    """Journals that have a position in the database and no file here: those of other machines."""
+
+
+def reset(folder: Path) -> Reset:
+    """Delete all totals and skip all that the journals in `folder` hold.
+
+    Raises:
+        OSError, JournalUnreadable: a journal cannot be read, so that its end is not known.
+        django.db.Error: the database failed.
+        Everything is as it was then.
+    """
+    with totals.transaction():
+        totals.lock_everything()
+        here = []
+        totals_id = totals.identity()
+        for path in journals(folder):
+            with suppress(FileNotFoundError), opened(path) as journal:
+                if not journal.is_for(totals_id):
+                    continue
+                position = totals.lock_position(journal.name)
+                totals.move_position(journal.name, journal.end(position))
+                here.append(journal.name)
+        return Reset(totals.delete_totals(), totals.count_positions_except(here))

@@ -1,0 +1,58 @@
+"""How a process's counting goes: one snapshot, for whoever shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNREADY_AFTER_SECONDS = 60
+"""Without a good flush, or within one: from then on a process is not ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferState:
+    """What is pending, and what stands in the way of more; all as of one moment."""
+
+    pending_keys: int
+    pending_bytes: int
+    refusal: str
+    """Why an increment of a new key would be refused; empty where it would not."""
+    write_error: str
+    """What the last write to the journal said; empty if it succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlusherState:
+    """How flushing goes; all as of one moment."""
+
+    seconds_since_flush: float
+    """Since the last flush that succeeded, or since the start."""
+    seconds_in_flush: float
+    """Since the flush under way began; 0 between two flushes."""
+    failures: int
+    """How many flushes have failed since the last one that succeeded."""
+    error: str
+    """What the last one of these said; empty while flushes succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is pending, and how flushing goes."""
+
+    buffer: BufferState
+    flusher: FlusherState
+
+    @property
+    def last_error(self) -> str:
+        """What went wrong last and does so still; empty where nothing does."""
+        return self.flusher.error or self.buffer.write_error
+
+    @property
+    def trouble(self) -> str:
+        """Why increments are not accepted, or do not get into the totals; empty while they do."""
+        if self.buffer.refusal:
+            return self.buffer.refusal
+        if self.flusher.failures and self.flusher.seconds_since_flush > UNREADY_AFTER_SECONDS:
+            return "the flush fails"
+        if self.flusher.seconds_in_flush > UNREADY_AFTER_SECONDS:
+            return "the flush does not end"
+        return ""

@@ -1,0 +1,1 @@
+"""The counters over HTTP: the only part of the app that knows `django.http`."""

@@ -1,0 +1,38 @@
+"""The short way to the API: past the middleware that pages for people need."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
+
+from counters.web import replies
+
+logger = logging.getLogger(__name__)
+
+
+class ApiMiddleware:
+    """Answers the API before sessions, CSRF and the check of the host are looked at."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            endpoint = resolve(request.path_info, "counters.web.urls")
+        except Resolver404:
+            return self._get_response(request)
+        try:
+            response: HttpResponse = endpoint.func(request, *endpoint.args, **endpoint.kwargs)
+        except Exception:
+            logger.exception("%s %s failed.", request.method, request.path)
+            response = replies.server_failed().to_django()
+        return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer where there is nothing: a site's `handler404`."""
+    sentence = f"there is nothing at {request.path}: POST to /increment"
+    return replies.error(404, sentence).to_django()

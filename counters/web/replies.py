@@ -1,0 +1,100 @@
+"""Replies: small values that Django's views and the increment lane both send.
+
+Every error has the same shape: one line of JSON with `error`, a sentence; and where they are known
+`field`, what was wrong, and `limit`, the limit that was not kept.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+
+from counters.config import config
+from counters.increments import BadIncrement
+
+RETRY_AFTER_SECONDS = 1
+"""How long a caller is asked to wait after a 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status and one line of JSON."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    """Besides Content-Type and Content-Length."""
+
+    def all_headers(self) -> list[tuple[str, str]]:
+        """Return the headers, with those that every reply has."""
+        return [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(self.body))),
+            *self.headers,
+        ]
+
+    def to_django(self) -> HttpResponse:
+        return HttpResponse(self.body, status=self.status, headers=dict(self.all_headers()))
+
+
+def reply(status: int, detail: dict[str, Any], **headers: str) -> Reply:
+    """Return the reply of `detail`. A header's name has "_" where it is sent with "-"."""
+    names = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Reply(status, json.dumps(detail).encode() + b"\n", names)
+
+
+RECORDED = Reply(200, b'{"ok":true}\n')
+"""The reply to every accepted increment."""
+
+
+def error(status: int, sentence: str, **more: Any) -> Reply:
+    """Return an error. `more` goes into the JSON, too."""
+    return reply(status, {"error": sentence, **more})
+
+
+def bad_request(problem: BadIncrement) -> Reply:
+    limit = {} if problem.limit is None else {"limit": problem.limit}
+    return error(400, problem.error, field=problem.field, **limit)
+
+
+def not_allowed(*methods: str) -> Reply:
+    allowed = ", ".join(methods)
+    return reply(405, {"error": f"only {allowed} is allowed"}, Allow=allowed)
+
+
+def unauthorized() -> Reply:
+    sentence = "Authorization: Bearer with the right token is needed"
+    return reply(401, {"error": sentence}, WWW_Authenticate="Bearer")
+
+
+def body_too_large() -> Reply:
+    limit = config().max_body_bytes
+    return error(413, f"body is longer than {limit} bytes", field="body", limit=limit)
+
+
+def unavailable(sentence: str, **more: Any) -> Reply:
+    """Return a 503: nothing of the request counts, and the same request may succeed later."""
+    return reply(503, {"error": sentence, **more}, Retry_After=str(RETRY_AFTER_SECONDS))
+
+
+def no_room() -> Reply:
+    limit = config().max_pending_keys
+    return unavailable(f"{limit} keys wait to be flushed", limit=limit)
+
+
+def journal_unwritable(problem: Exception) -> Reply:
+    return unavailable(f"the journal cannot be written: {problem}")
+
+
+def sync_failed() -> Reply:
+    """Return a 500: what the disk holds after a failed sync is not known."""
+    return error(
+        500, "the journal could not be forced to disk: it is not known whether this counts"
+    )
+
+
+def server_failed() -> Reply:
+    return error(500, "the server failed; its log says how")

@@ -1,1 +1,0 @@
-"""Fuzzers: bytes that nobody would think of, held against slow and obvious models."""

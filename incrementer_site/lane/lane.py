@@ -1,0 +1,66 @@
+"""What the connections of one worker share."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from counters.config import config
+from counters.web.replies import RECORDED, Reply
+from incrementer_site.lane.heads import Headers, KnownHeads
+from incrementer_site.lane.limits import Limits
+from incrementer_site.lane.turn import Turn
+
+
+class Connection(Protocol):
+    """A connection, as far as the lane minds it."""
+
+    def close_if_too_slow(self) -> None: ...
+
+
+class Lane:
+    """The state of a worker; each of its connections is handed it.
+
+    Attributes:
+        connections: the open ones.
+        turn: the increments that have arrived since the event loop last came round.
+        known_heads: what the parser made of heads that came before.
+        max_body_bytes: longest body that is kept; one byte more tells the view that it is too long.
+        seconds: since the worker started, as `tick` counts them.
+        recorded: the reply to an increment with the current Date, and the same before a close.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.connections: set[Connection] = set()
+        self.turn = Turn(limits)
+        self.known_heads = KnownHeads(limits)
+        self.max_body_bytes = config().max_body_bytes
+        self.seconds = 0
+        self._renew_recorded()
+
+    def tick(self) -> None:
+        """Close the connections that are too slow, and renew the Date; to be called each second."""
+        self.seconds += 1
+        for connection in list(self.connections):
+            connection.close_if_too_slow()
+        self._renew_recorded()
+
+    def _renew_recorded(self) -> None:
+        date = [(b"date", formatdate(usegmt=True).encode())]
+        self.recorded = (
+            serialize(RECORDED, date, close=False),
+            serialize(RECORDED, date, close=True),
+        )
+
+
+def serialize(reply: Reply, default_headers: Headers, close: bool) -> bytes:
+    """Return a reply's bytes in HTTP/1.1."""
+    lines = [STATUS_LINE[reply.status]]
+    lines += [b"%s: %s\r\n" % header for header in default_headers]
+    lines += [f"{name.lower()}: {text}\r\n".encode("latin1") for name, text in reply.all_headers()]
+    if close:
+        lines.append(b"connection: close\r\n")
+    return b"".join([*lines, b"\r\n", reply.body])

@@ -1,0 +1,30 @@
+"""What a worker allows its clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one worker and of each of its connections."""
+
+    max_connections: int = 4096
+    """Connections that are served. As many again get 503, and what is beyond is cut off."""
+    request_seconds: int = 20
+    """How long a whole request may take to arrive, and a reply to be read."""
+    max_head_bytes: int = 64 * 1024
+    """Most bytes of a request line and headers, or of chunk sizes and trailers, not counting the
+    read that they begin in."""
+    linger_seconds: int = 1
+    """How long a refused client gets to read why."""
+    max_unanswered: int = 100
+    """Increments of one connection that wait for their replies before it is read no further."""
+    max_turn_increments: int = 1000
+    """Requests that are recorded and answered together, so that a long pipeline stalls nobody."""
+    max_turn_bytes: int = 256 * 1024
+    """Bodies that are recorded and answered together, in all: so long ones stall nobody either."""
+    max_known_heads: int = 512
+    """Heads that a worker remembers."""
+    max_known_head_bytes: int = 1024
+    """Longest head that is remembered."""

@@ -1,0 +1,265 @@
+"""One connection: increments go the short way, all other requests through uvicorn's protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from counters.web import replies
+from counters.web.replies import RECORDED, Reply
+from incrementer_site.lane.heads import Head, Headers
+from incrementer_site.lane.lane import Lane, serialize
+from incrementer_site.lane.request_reader import RequestReader
+
+
+class _FlowControl(FlowControl):
+    """Reads on only when all that was read is under way and its replies are taken.
+
+    uvicorn's own reads on with each reply, so that a client's pipeline could fill the memory.
+    """
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Collection[Any]) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        if not self._pipeline and not self.write_paused:
+            super().resume_reading()
+
+
+class IncrementProtocol(HttpToolsProtocol):
+    """One connection.
+
+    Replies go in the order of the requests. So an ordinary request waits in `pipeline` until the
+    increments before it are answered; and while one is under way, increments go the ordinary way,
+    too.
+    """
+
+    # Python is fast with thirty attributes in an object's dict, and the parent has nearly as many.
+    __slots__ = (
+        "_closing",
+        "_known_heads",
+        "_lane",
+        "_reader",
+        "_refusal",
+        "_refused",
+        "_running",
+        "_since_seconds",
+        "_unanswered",
+    )
+
+    def __init__(self, lane: Lane, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lane = lane
+        self._known_heads = lane.known_heads
+        self._reader: RequestReader | None = None  # made when it is needed: most heads are known
+        self._since_seconds = lane.seconds  # since when nothing has happened; for the deadlines
+        self._unanswered = 0  # increments that have not been answered
+        self._closing = False  # nothing that arrives is read any more
+        self._refusal: Reply | None = None  # it waits for the replies before it
+        self._refused = False  # and it has been sent
+        self._running: RequestResponseCycle | None = None  # the ordinary request that Django has
+
+    # Time
+
+    def close_if_too_slow(self) -> None:
+        waited_seconds = self._lane.seconds - self._since_seconds
+        limits = self._lane.limits
+        if self._refused:
+            if waited_seconds > limits.linger_seconds:
+                self.transport.abort()
+        elif self._in_message() or self.flow.write_paused or self.transport.is_closing():
+            if waited_seconds > limits.request_seconds:
+                self.transport.abort()
+        elif waited_seconds > self.config.timeout_keep_alive and self._is_idle():
+            self.transport.close()
+
+    def _in_message(self) -> bool:
+        """Whether a request has begun to arrive and has not ended."""
+        return self._reader is not None and self._reader.in_message
+
+    def _is_idle(self) -> bool:
+        return not self._unanswered and self.takes_increments()
+
+    def shutdown(self) -> None:
+        """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
+        reader = self._reader
+        if reader is not None and reader.in_message and reader.is_increment:
+            reader.is_last = True
+        elif self._unanswered and self.takes_increments():
+            self._closing = True
+        else:
+            super().shutdown()
+
+    # The transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _FlowControl(transport, self.pipeline)
+        transport.set_write_buffer_limits(high=0)  # so that replies go at once, not after the turn
+        lane = self._lane
+        lane.connections.add(self)
+        limit = lane.limits.max_connections
+        if len(lane.connections) > 2 * limit:
+            self._closing = True
+            transport.abort()
+        elif len(lane.connections) > limit:
+            self._refuse(replies.unavailable(f"more than {limit} connections", limit=limit))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lane.connections.discard(self)
+        if self._running is not None:  # the parent tells the latest request only
+            self._running.disconnected = True
+            self._running.message_event.set()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.flow.pause_reading()  # a client that does not read its replies gets no more of them
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._since_seconds = self._lane.seconds
+        self.flow.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        reader = self._reader
+        if reader is not None and reader.in_message:
+            self._parse(reader, data)
+            return
+        raw_head, _, body = data.partition(b"\r\n\r\n")
+        head = self._known_heads.get(raw_head)
+        if (
+            head is not None
+            and head.body_bytes == len(body)
+            and not self.pipeline
+            and self.takes_increments()
+        ):
+            self._since_seconds = self._lane.seconds
+            self.increment(head, body)
+            return
+        if reader is None:
+            reader = self._reader = RequestReader(self, self._lane)
+        reader.latest = None
+        before = self._unanswered
+        self._parse(reader, data)
+        latest = reader.latest
+        # One increment, and all of it in this read: its head is worth being remembered.
+        if latest is not None and self._unanswered == before + 1 and latest[1] == body:
+            self._known_heads.remember(raw_head, latest[0])
+
+    def _parse(self, reader: RequestReader, data: bytes) -> None:
+        try:
+            reader.read(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # CONNECT is the latter
+            self._refuse(replies.error(400, "Invalid HTTP request received."))
+        limit = self._lane.limits.max_head_bytes
+        if reader.head_bytes > limit:
+            self._refuse(replies.error(431, f"headers are longer than {limit} bytes", limit=limit))
+
+    # Refusing what is no request
+
+    def _refuse(self, reply: Reply) -> None:
+        """Send `reply` after those that are due, and close."""
+        if self._closing:
+            return
+        self._closing = True
+        reader = self._reader
+        if reader and reader.in_message and not reader.in_head and not reader.is_increment:
+            self.transport.close()  # in the body of a request that Django is reading
+        else:
+            self._refusal = reply
+            self._refuse_if_idle()
+
+    def _refuse_if_idle(self) -> None:
+        # With earlier replies still to come, this one would be taken for one of theirs.
+        if self._refusal and self._is_idle() and not self.transport.is_closing():
+            self._refused = True
+            self._since_seconds = self._lane.seconds
+            self.transport.write(
+                serialize(self._refusal, self.server_state.default_headers, close=True)
+            )
+            # If it were closed at once, with bytes of the client's unread, the kernel would reset
+            # the connection, which may cost the client the reply.
+            self.transport.write_eof()
+
+    # What the reader tells
+
+    def request_begins(self) -> None:
+        self._since_seconds = self._lane.seconds
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def takes_increments(self) -> bool:
+        """Whether no ordinary request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def increment(self, head: Head, body: bytes) -> None:
+        self._closing = head.closes  # what arrives after it gets no reply, so it must not count
+        self._unanswered += 1
+        if self._unanswered > self._lane.limits.max_unanswered:
+            self.flow.pause_reading()
+        self._lane.turn.add(self, head, body)
+
+    def other_begins(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None:
+        self.parser = parser
+        super().on_message_begin()
+        self.url = target
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def other_body(self, body: bytes) -> None:
+        super().on_body(body)
+
+    def other_ends(self) -> None:
+        super().on_message_complete()
+
+    # Replies
+
+    def reply(self, reply: Reply, close: bool) -> None:
+        """Answer the increment that has waited longest."""
+        self.server_state.total_requests += 1
+        self._unanswered -= 1
+        self._since_seconds = self._lane.seconds
+        if self.transport.is_closing():
+            return
+        close = close or (self._closing and not self._unanswered and not self._refusal)
+        if reply is RECORDED:
+            self.transport.write(self._lane.recorded[close])
+        else:
+            self.transport.write(serialize(reply, self.server_state.default_headers, close))
+        if close:
+            self.transport.close()
+        if self._unanswered:
+            return
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        if self._refusal:
+            self._refuse_if_idle()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._unanswered:  # its reply has to come after those
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, app))
+        else:
+            self._running = cycle
+            super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        self._since_seconds = self._lane.seconds
+        super().on_response_complete()
+        self._unset_keepalive_if_required()  # `tick` sees to it
+        self._refuse_if_idle()

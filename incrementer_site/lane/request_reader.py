@@ -1,0 +1,155 @@
+"""Requests as the HTTP parser reads them: increments for the lane, and all others."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import httptools
+
+from incrementer_site.lane.heads import Head, Headers, head_of, is_increment
+from incrementer_site.lane.lane import Lane
+
+
+class Connection(Protocol):
+    """What the reader tells of what it has read."""
+
+    def request_begins(self) -> None: ...
+    def takes_increments(self) -> bool: ...
+    def is_closing(self) -> bool: ...
+    def increment(self, head: Head, body: bytes) -> None: ...
+    def other_begins(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None: ...
+    def other_body(self, body: bytes) -> None: ...
+    def other_ends(self) -> None: ...
+
+
+class RequestReader:
+    """Reads the requests of one connection.
+
+    Attributes:
+        in_message: whether a request has begun to arrive and has not ended.
+        in_head: whether its head has not ended.
+        is_increment: whether the lane answers it; known once its head has ended.
+        is_last: whether its reply is to close the connection, because the worker shuts down.
+        latest: the head and the body of the increment that arrived last.
+        head_bytes: how much of a head or a trailer has arrived, but for the read that it began in.
+    """
+
+    def __init__(self, connection: Connection, lane: Lane) -> None:
+        self._connection = connection
+        self._lane = lane
+        self._make_parser()
+        self.in_message = self.in_head = False
+        self.is_increment = False
+        self.is_last = False
+        self.latest: tuple[Head, bytes] | None = None
+        self.head_bytes = 0
+        self._target = b""
+        self._headers: Headers = []
+        self._body: bytes | bytearray = b""
+        self._got_body = False  # whether the latest read brought some of a body
+
+    def _make_parser(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
+    def read(self, data: bytes) -> None:
+        """Read what has arrived.
+
+        Raises:
+            httptools.HttpParserError: it is no HTTP.
+            httptools.HttpParserUpgrade: it is a CONNECT.
+        """
+        headers = self._headers
+        try:
+            self._feed(data)
+        finally:
+            # The read that a head begins in does not count: most of it may be earlier requests.
+            is_of_no_body = self.in_message and not self._got_body  # but of a head or a trailer
+            if is_of_no_body and self._headers is headers:  # the same list: no other head has begun
+                self.head_bytes += len(data)
+            self._got_body = False
+
+    def _feed(self, data: bytes) -> None:
+        """Feed the parser.
+
+        It stops after the head of a request that asks for another protocol. There is none to go on
+        with, so such a request is read as if it had not asked (RFC 9110, 7.8).
+        """
+        rest = memoryview(data)
+        while True:
+            try:
+                self._parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                (end_of_head,) = upgrade.args
+            head = self._head_without_upgrade()
+            self._make_parser()
+            self._parser.feed_data(head)
+            rest = rest[end_of_head:]
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self._parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self._parser.get_method(), self._target, version)]
+        lines += [b"%s: %s" % header for header in self._headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self._connection.request_begins()
+        self.in_head = self.in_message = True
+        self.is_increment = False
+        self.head_bytes = 0
+        self._target = b""
+        self._headers = []
+
+    def on_url(self, target: bytes) -> None:
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.in_head:  # a trailer must not pass for a header (RFC 9110, 6.5.1)
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return
+        version = self._parser.get_http_version()
+        if version not in ("1.0", "1.1"):  # it is 0.9 where there is none
+            raise ValueError(version)  # the parser makes an HttpParserError of it
+        self.in_head = False
+        self.is_increment = self._connection.is_closing() or (  # then it is thrown away at its end
+            self._connection.takes_increments()
+            and is_increment(self._parser.get_method(), self._target, version, self._headers)
+        )
+        if self.is_increment:
+            self._body = b""
+        else:
+            self._connection.other_begins(self._parser, self._target, self._headers)
+
+    def on_body(self, body: bytes) -> None:
+        self._got_body = True
+        self.head_bytes = 0
+        if not self.is_increment:
+            self._connection.other_body(body)
+        elif not self._body:
+            self._body = body
+        elif len(self._body) <= self._lane.max_body_bytes:  # of a longer one, no more is needed
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return
+        self.in_message = False
+        if not self.is_increment:
+            self._connection.other_ends()
+        elif not self._connection.is_closing():
+            body = bytes(self._body)
+            self._body = b""
+            closes = self.is_last or not self._parser.should_keep_alive()
+            head = head_of(self._headers, len(body), closes)
+            self.latest = head, body
+            self._connection.increment(head, body)

@@ -1,5 +1,0 @@
-"""gunicorn's settings for a threaded WSGI server: the service as one might run it elsewhere."""
-
-worker_class = "gthread"
-workers = 2
-threads = 4

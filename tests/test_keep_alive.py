@@ -1,0 +1,60 @@
+"""Connections of the increment lane that are kept alive, and how they end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+from select import select
+
+from tests.testbed.commands import GUNICORN
+from tests.testbed.requests import build_request, connect, talk
+from tests.testbed.service import Service
+from tests.testbed.waiting import wait_for
+
+
+def test_keep_alive_ends_idle_connections_and_no_others(tmp_path: Path) -> None:
+    settings = ("--keep-alive", "2", "--workers", "1")
+    with Service(tmp_path, command=(*GUNICORN, *settings)) as service:
+        # The lane remembers this head. Later the same head comes on a connection whose first
+        # request was an ordinary one.
+        post = build_request(b"key=alive&value=1")
+        warm = connect(service.port)
+        with closing(warm):
+            warm.sendall(post)
+            assert warm.recv(65536).startswith(b"HTTP/1.1 200 ")
+        busy = HTTPConnection("127.0.0.1", service.port, timeout=30)
+        idle = HTTPConnection("127.0.0.1", service.port, timeout=30)
+        with closing(busy), closing(idle):
+            for client in (busy, idle):
+                client.request("GET", "/healthz")
+                assert client.getresponse().read()
+
+            def serve_busy() -> None:
+                busy.sock.sendall(post)
+                assert busy.sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+            def idle_has_ended() -> bool:
+                serve_busy()
+                return bool(select([idle.sock], [], [], 0.1)[0]) and idle.sock.recv(1) == b""
+
+            serve_busy()
+            wait_for(idle_has_ended, "the idle connection to be closed")
+            end = time.monotonic() + 2  # a wrong timer may close the busy connection now
+            while time.monotonic() < end:
+                serve_busy()
+                time.sleep(0.1)
+
+
+def test_nothing_counts_while_the_reply_before_a_close_waits_for_its_sync(tmp_path: Path) -> None:
+    ordinary = build_request(b"key=after&value=1")
+    closing_one = build_request(b"key=close&value=1", "Connection: close")
+    with Service(tmp_path, WEB_CONCURRENCY="1", JOURNAL_FSYNC="always") as service:
+        warm_up = [ordinary.replace(b"after", b"first"), closing_one]  # makes the head known
+        talk(service.port, warm_up)
+        for _ in range(50):
+            with suppress(OSError):  # the service may be gone before the second piece comes
+                talk(service.port, [closing_one, ordinary])
+        service.stop()
+        assert service.totals() == {"first": 1, "close": 51}

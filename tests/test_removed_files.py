@@ -1,0 +1,187 @@
+"""Files that are removed, replaced, cloned or brought back under a living service."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.testbed.databases import copy, locked
+from tests.testbed.service import NEVER, Service, StartService
+from tests.testbed.waiting import wait_for
+
+
+def journals(service: Service) -> list[Path]:
+    return sorted(service.journal_dir.glob("*.journal"))
+
+
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_journal_that_is_removed_is_put_back_and_outlives_its_process(
+    start_service: StartService, what: str, fsync: str
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER, JOURNAL_FSYNC=fsync)
+    service.increment("before", 100)
+    if what == "file":
+        journals(service)[0].unlink()
+    else:
+        shutil.rmtree(service.journal_dir)
+    service.increment("after")
+    if fsync != "always":  # there the reply has waited for it
+        service.wait_for_log("It is back")
+    service.kill()
+    service.manage("flushnumbers")
+    assert service.totals() == {"before": 100, "after": 1}
+    assert service.log().count("while it was in use. It is back") <= 1
+
+
+def test_starting_afresh_under_a_living_service_loses_nothing(start_service: StartService) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    service.increment("a", 100)
+    shutil.rmtree(service.journal_dir)
+    for path in service.folder.glob("numbers.db*"):
+        path.unlink()
+    service.manage("migrate", "-v0")
+    service.stop()
+    assert service.totals() == {"a": 100}
+
+
+def test_a_worker_without_increments_brings_a_replaced_database_up_to_date(
+    start_service: StartService,
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1")
+    service.increment("a", 1)
+    service.wait_for_totals({"a": 1})
+    older = copy(service.database, service.folder / "older.db")
+    service.increment("a", 2)
+    service.wait_for_totals({"a": 3})
+    for path in service.folder.glob("numbers.db*"):
+        path.unlink()
+    older.rename(service.database)
+    service.wait_for_totals({"a": 3})
+
+
+def test_a_journal_that_comes_back_counts_once(start_service: StartService) -> None:
+    """A disk that was cloned after a crash, or a backup of the folder."""
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("a", 110)
+    service.kill()
+    backup = service.folder / "backup"
+    shutil.copytree(service.journal_dir, backup)
+    for _ in range(3):
+        service.start()
+        service.wait_for_totals({"a": 110})
+        wait_for(lambda: not journals(service), "the journal to be retired", service.log)
+        service.stop()
+        shutil.copytree(backup, service.journal_dir, dirs_exist_ok=True)
+    service.manage("flushnumbers")
+    assert service.totals() == {"a": 110}
+
+
+def test_a_copy_of_a_living_process_s_journal_counts_once(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    service.increment("a", 1000)
+    clone = Service(tmp_path / "clone", DATABASE_URL=service.environment["DATABASE_URL"])
+    shutil.copytree(service.journal_dir, clone.journal_dir)
+    with clone:
+        service.wait_for_totals({"a": 1000})
+        wait_for(lambda: not journals(clone), "the copy to be retired", clone.log)
+        service.increment("a", 1)
+    service.stop()
+    assert service.totals() == {"a": 1001}
+
+
+def test_positions_of_journals_go_after_their_time(start_service: StartService) -> None:
+    service = start_service(WEB_CONCURRENCY="1")
+    service.increment("a")
+    service.wait_for_totals({"a": 1})
+    with closing(sqlite3.connect(service.database, timeout=60)) as database:
+        rows = [
+            ("0" * 31 + str(n), n, n < 3, f"now', '-{days} days")
+            for n, days in enumerate([29, 31, 500, 31, 399, 401])
+        ]
+        for journal, position, retired, when in rows:
+            database.execute(
+                f"INSERT INTO positions VALUES (?, ?, ?, date('{when}'))",
+                (journal, position, retired),
+            )
+        database.commit()
+    service.stop()
+    service.start()  # a process prunes when it starts, and then once an hour
+
+    def left() -> set[int]:
+        with closing(sqlite3.connect(service.database, timeout=60)) as database:
+            query = "SELECT position FROM positions WHERE journal LIKE '00000%'"
+            return {position for (position,) in database.execute(query)}
+
+    wait_for(lambda: left() == {0, 3, 4}, "old positions to go", lambda: str(left()))
+
+
+def other_totals(service: Service) -> Service:
+    """Return a service on the same folder of journals, with another database."""
+    folder = service.folder / "other"
+    other = Service(folder, JOURNAL_DIR=str(service.journal_dir))
+    with closing(sqlite3.connect(other.database)) as database:
+        database.execute("UPDATE numbers_identity SET id = ?", (uuid4().hex,))
+        database.commit()
+    return other
+
+
+def leave_unflushed(service: Service) -> None:
+    """Have the service be killed, with 110 for the key "a" in its journal alone."""
+    service.increment("flushed")
+    service.wait_for_totals({"flushed": 1})
+    with locked(service.database):
+        service.increment("a", 110)
+        service.kill()
+
+
+def test_a_journal_is_not_counted_into_another_database(start_service: StartService) -> None:
+    service = start_service(WEB_CONCURRENCY="1")
+    leave_unflushed(service)
+    other = other_totals(service)
+    with other:
+        other.wait_for_log("is for the totals of another database")
+        other.increment("b", 1)
+        other.wait_for_totals({"b": 1})
+        assert "1 files" in other.manage("flushnumbers", code=1)
+        other.manage("resetnumbers", "--noinput")
+        other.stop()
+    assert other.totals() == {}
+    service.manage("flushnumbers")
+    assert service.totals() == {"flushed": 1, "a": 110}
+
+
+def test_a_journal_of_a_lost_database_can_be_adopted(start_service: StartService) -> None:
+    service = start_service(WEB_CONCURRENCY="1")
+    leave_unflushed(service)
+    other = other_totals(service)
+    assert "another database" in other.manage("flushnumbers", code=1)
+    assert other.totals() == {}
+    other.manage("flushnumbers", "--adopt")  # no position is known there: all that it holds counts
+    assert other.totals() == {"flushed": 1, "a": 110}
+
+
+def test_a_living_process_counts_into_the_database_that_took_the_old_one_s_place(
+    start_service: StartService,
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1")
+    service.increment("a", 1)
+    service.wait_for_totals({"a": 1})
+    (old,) = journals(service)
+    other = other_totals(service)
+    for path in service.folder.glob("numbers.db*"):
+        path.unlink()
+    other.database.rename(service.database)
+    service.wait_for_totals({"a": 1})
+    wait_for(lambda: not old.exists(), "a journal of the new totals", service.log)
+    service.increment("a", 2)
+    service.kill()
+    service.manage("flushnumbers")
+    assert service.totals() == {"a": 3}

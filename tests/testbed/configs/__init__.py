@@ -1,0 +1,1 @@
+"""Configurations of gunicorn other than the repository's own; `testbed.commands` names them."""

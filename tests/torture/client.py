@@ -1,0 +1,93 @@
+"""One client: sends increments until SIGTERM, and writes down what became of each.
+
+    python -m tests.torture.client PORT SEED LEDGER
+
+A ledger has one line of JSON for each request: when it was sent, when it was answered, the status
+(0: no answer came) and its increments. Values are 1 and -1, so that a sum says how many increments
+there are. A key that begins with "-" gets only -1, and other keys only 1: if a key got both, and
+one of each was lost, its total would not show it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from http.client import HTTPException
+from typing import TextIO
+
+from tests.testbed.replies import ReplyReader
+from tests.testbed.requests import JSON, build_request, connect
+from tests.torture.until_sigterm import until_sigterm
+
+KEYS = 50
+_PAUSE_SECONDS = 0.001
+"""The time between requests: this tests faults, and not speed."""
+_REPLY_SECONDS = 30
+"""How long a client waits for a reply: longer than any fault stops a worker."""
+
+
+def main(port: int, seed: str, ledger: TextIO) -> None:
+    chance = random.Random(seed)
+    connection: _Connection | None = None
+    for _ in until_sigterm():
+        time.sleep(_PAUSE_SECONDS)
+        if connection is None:
+            try:
+                connection = _Connection(port)
+            except OSError:
+                continue
+        increments, request = _request(chance)
+        sent = time.monotonic()
+        status = connection.exchange(request)
+        ledger.write(json.dumps([sent, time.monotonic(), status, increments]) + "\n")
+        ledger.flush()
+        if not status or chance.random() < 0.02:  # a new connection may reach another worker
+            connection.close()
+            connection = None
+
+
+def _request(chance: random.Random) -> tuple[list[tuple[str, int]], bytes]:
+    """Return the increments of a request, and the request: a form, or now and then a batch."""
+    batch = chance.random() < 0.1
+    increments = []
+    for _ in range(chance.randint(2, 100) if batch else 1):
+        key = chance.choice(("", "-")) + f"key {chance.randrange(KEYS)} ä"
+        increments.append((key, -1 if key.startswith("-") else 1))
+    if batch:
+        body = json.dumps([{"key": key, "value": value} for key, value in increments])
+        return increments, build_request(body.encode(), content_type=JSON)
+    body = f"key={increments[0][0]}&value={increments[0][1]}"
+    return increments, build_request(body.encode())
+
+
+class _Connection:
+    """A connection that is kept from one request to the next.
+
+    Raises:
+        OSError: nobody listens.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._socket = connect(port, _REPLY_SECONDS)
+        self._stream = self._socket.makefile("rb")
+        self._replies = ReplyReader(self._stream)
+
+    def exchange(self, request: bytes) -> int:
+        """Send a request and return the status of its reply; 0 if none came, or not a whole one."""
+        try:
+            self._socket.sendall(request)
+            reply = self._replies.next("POST")
+        except (OSError, HTTPException):
+            return 0
+        return reply.status if reply else 0
+
+    def close(self) -> None:
+        self._stream.close()
+        self._socket.close()
+
+
+if __name__ == "__main__":
+    with open(sys.argv[3], "w") as ledger:
+        main(int(sys.argv[1]), sys.argv[2], ledger)

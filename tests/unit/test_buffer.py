@@ -1,0 +1,41 @@
+"""The buffer: everything in a record counts, or nothing in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from counters.buffer import Buffer
+from counters.increments import Increment
+from counters.journal import JournalUnwritable
+from counters.models import Number
+from counters.recovery import flush_journals
+
+
+@pytest.mark.django_db
+def test_nobody_reads_a_part_of_a_write_that_was_cut_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = Buffer(tmp_path, max_pending_keys=10, max_journal_bytes=1024**2)
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    write, ftruncate = os.write, os.ftruncate
+
+    def write_short(fd: int, data: bytes) -> int:
+        return write(fd, data[:-1] if fd == journal.fd else data)
+
+    def flush_and_truncate(fd: int, size: int) -> None:
+        flush_journals(tmp_path, set())  # as flushnumbers may at just this moment
+        ftruncate(fd, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write_short)
+        patch.setattr(os, "ftruncate", flush_and_truncate)
+        with pytest.raises(JournalUnwritable):
+            buffer.record([Increment("refused", 1)] * 3)
+    buffer.record([Increment("a", 1)])
+    flush_journals(tmp_path, set())
+    assert dict(Number.objects.values_list("key", "value")) == {"a": 2}
+    buffer.close()

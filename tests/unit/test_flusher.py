@@ -1,0 +1,37 @@
+"""The flusher: it tries until it succeeds."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+
+from counters import flusher, totals
+from counters.buffer import Buffer
+
+
+def test_a_flush_is_tried_again_however_often_it_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 1500  # with the pauses between them, half a day without a database
+    pauses = []
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout)
+            return len(pauses) > tries
+
+    def fail(*args: object) -> int:
+        raise OperationalError("there is no database")
+
+    monkeypatch.setattr(flusher, "Event", Event)
+    monkeypatch.setattr(totals, "identity", fail)
+    buffer = Buffer(tmp_path, max_pending_keys=1, max_journal_bytes=1)
+    failing = flusher.Flusher(buffer, tmp_path, interval_seconds=5)
+    failing.start()
+    failing.stop()  # it tries once more
+    assert failing.state().failures == tries + 1
+    assert pauses[:6] == [0, 2, 4, 8, 16, 30]
+    assert set(pauses[6:]) == {30}

@@ -1,0 +1,177 @@
+"""Which of the two is right, where the journal's file is damaged or memory cannot be trusted."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from counters import own_journal, totals
+from counters.buffer import Buffer
+from counters.flusher import Flusher
+from counters.increments import Increment
+from counters.journal import JournalUnwritable
+from counters.models import Number
+from counters.recovery import flush_journals, recover_journals, reset
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def buffer(tmp_path: Path) -> Iterator[Buffer]:
+    buffer = Buffer(tmp_path, max_pending_keys=1000, max_journal_bytes=2**30)
+    yield buffer
+    buffer.close()
+
+
+@pytest.fixture
+def flusher(buffer: Buffer, tmp_path: Path) -> Flusher:
+    """A flusher that flushes when it is told to."""
+    return Flusher(buffer, tmp_path, interval_seconds=3600)
+
+
+def counted() -> dict[str, int]:
+    return dict(Number.objects.values_list("key", "value"))
+
+
+def overwrite(path: Path, begin: int, end: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(begin)
+        file.write(b"\xff" * (end - begin))
+
+
+@pytest.mark.parametrize("moved_by", [flush_journals, reset])
+def test_damage_on_both_sides_of_the_position_counts_nothing_twice(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, moved_by: Callable[..., Any]
+) -> None:
+    """It may cost the records that it hits, but it brings nothing back."""
+    for number in range(10):
+        receipt = buffer.record([Increment(f"before {number}", 1)])
+    middle = receipt.end
+    moved_by(tmp_path, set()) if moved_by is flush_journals else moved_by(tmp_path)
+    for number in range(10):
+        receipt = buffer.record([Increment(f"after {number}", 1)])
+    assert receipt.journal is not None
+    overwrite(receipt.journal.path, middle - 100, middle + 100)
+    flusher.flush()
+    before = {f"before {number}": 1 for number in range(10)} if moved_by is flush_journals else {}
+    after = {f"after {number}": 1 for number in range(10)}
+    found = counted()
+    assert found.items() <= (before | after).items()
+    assert before.items() <= found.items()
+    assert len(found) >= len(before | after) - 4
+
+
+@pytest.mark.parametrize("rotates", [False, True])
+def test_a_damaged_file_costs_nothing_while_its_process_lives_though_a_flush_fails(
+    buffer: Buffer, flusher: Flusher, monkeypatch: pytest.MonkeyPatch, rotates: bool
+) -> None:
+    buffer.record([Increment("a", 1)])
+    flusher.flush()
+    begin = buffer.record([Increment("b", 1)]).end
+    receipt = buffer.record([Increment("c", 1)])
+    assert receipt.journal is not None
+    overwrite(receipt.journal.path, begin + 30, begin + 31)
+    if rotates:
+        monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 0)
+    add = totals.add_to_totals
+
+    def fail_once(deltas: Any) -> None:
+        monkeypatch.setattr(totals, "add_to_totals", add)
+        raise OperationalError("once")
+
+    monkeypatch.setattr(totals, "add_to_totals", fail_once)
+    flusher.flush()
+    assert counted() == {"a": 1}
+    buffer.record([Increment("d", 1)])
+    flusher.flush()
+    assert counted() == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
+class TimeLimit(BaseException):
+    """What a signal handler may raise, as task queues do."""
+
+
+def test_an_increment_that_is_interrupted_changes_no_other(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+
+    def write_slowly(fd: int, data: bytes) -> int:
+        written = write(fd, data)
+        os.kill(os.getpid(), signal.SIGUSR1)  # it arrives while the disk is slow
+        return written
+
+    def interrupt(*_: object) -> None:
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        for _ in range(3):
+            buffer.record([Increment("a", 1)])
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "write", write_slowly)
+                with pytest.raises(TimeLimit):
+                    buffer.record([Increment("interrupted", 1)])
+            buffer.record([Increment("a", 1)])
+            flusher.flush()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    recover_journals(tmp_path, totals.identity(), set())
+    flusher.flush()
+    found = counted()
+    assert found.pop("interrupted", 0) <= 3
+    assert found == {"a": 6}
+
+
+def test_an_increment_within_an_increment_is_refused_and_nothing_stands_still(
+    buffer: Buffer, flusher: Flusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler or a `__del__` may count at any moment, in the same thread."""
+    write = os.write
+    refused = []
+
+    def count_within(fd: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", write)
+        with pytest.raises(JournalUnwritable, match="another increment"):
+            buffer.record([Increment("within", 1)])
+        refused.append(True)
+        return write(fd, data)
+
+    buffer.record([Increment("a", 1)])
+    monkeypatch.setattr(os, "write", count_within)
+    buffer.record([Increment("a", 1)])
+    buffer.record([Increment("a", 1)])
+    flusher.flush()
+    assert refused
+    assert counted() == {"a": 3}
+
+
+def test_a_reset_beside_a_short_write_that_is_undone_takes_nothing_of_what_comes_after(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, ftruncate = os.write, os.ftruncate
+    buffer.record([Increment("before", 1)])
+
+    def write_short(fd: int, data: bytes) -> int:
+        return write(fd, data[: len(data) // 2])
+
+    def reset_and_truncate(fd: int, size: int) -> None:
+        reset(tmp_path)
+        ftruncate(fd, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write_short)
+        patch.setattr(os, "ftruncate", reset_and_truncate)
+        with pytest.raises(JournalUnwritable):
+            buffer.record([Increment("refused " * 30, 1)])
+    for number in range(20):
+        buffer.record([Increment(f"after {number}", 1)])
+    buffer.close()
+    recover_journals(tmp_path, totals.identity(), set())
+    assert counted() == {f"after {number}": 1 for number in range(20)}
