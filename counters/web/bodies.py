@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -23,6 +22,14 @@ from counters.increments import (
 )
 
 MAX_FORM_FIELDS = 100
+MAX_FORM_VALUE_BYTES = 10_000
+"""Longest value in a form, as it stands there: zeros may lead, and each may be escaped."""
+_ESCAPED_BYTES = 3
+"""Length of a byte that is escaped: "%41" is "A". To read a million of them takes a tenth of a
+second. So where a length tells enough, nothing is unescaped."""
+_MAX_FORM_NAME_BYTES = len("value") * _ESCAPED_BYTES
+_MAX_FORM_KEY_BYTES = MAX_KEY_LENGTH * 4 * _ESCAPED_BYTES
+"""A character has 4 bytes in UTF-8 at the most."""
 
 _decode: Callable[[bytes], Increment | list[Increment]] = msgspec.json.Decoder(
     Increment | list[Increment]
@@ -32,6 +39,9 @@ _TOO_DEEP = "JSON is nested too deeply"
 
 _match_plain_form = re.compile(rb"key=([ -$'-*,-~]{1,255})&value=(-?[0-9]{1,18})").fullmatch
 """What nearly every form looks like: printable ASCII with nothing escaped, and a value in range."""
+
+_find_escaped = re.compile(rb"\\u00[067]").search
+"""Finds an escaped NUL or an escaped letter, as it may be in `key` and `value`."""
 
 
 def parse_form(body: bytes) -> Increment:
@@ -52,7 +62,7 @@ def _parse_any_form(body: bytes) -> Increment:
     key = value = None
     for pair in body.split(b"&"):
         name, _, content = pair.partition(b"=")
-        if b"%" in name or b"+" in name:
+        if b"%" in name and len(name) <= _MAX_FORM_NAME_BYTES:
             name = _unquote(name)
         if name == b"key":
             if key is not None:
@@ -66,6 +76,11 @@ def _parse_any_form(body: bytes) -> Increment:
         raise BadIncrement("key is missing", "key")
     if value is None:
         raise BadIncrement("value is missing", "value")
+    if len(key) > _MAX_FORM_KEY_BYTES:
+        raise _key_too_long()
+    if len(value) > MAX_FORM_VALUE_BYTES:
+        limit = MAX_FORM_VALUE_BYTES
+        raise BadIncrement(f"value is longer than {limit} bytes", "value", limit)
     return Increment(_key(_unquote(key)), _value(_unquote(value)))
 
 
@@ -92,13 +107,20 @@ def parse_json(body: bytes) -> Increment | Batch:
         raise BadIncrement(
             f"the batch has more than {MAX_BATCH_LENGTH} increments", "body", MAX_BATCH_LENGTH
         )
-    # Where nothing is escaped and each name stands as often as there are increments, no field can
-    # have been given twice and no key can hold NUL. Only other bodies need the slow second look.
-    if not (body.count(b'"key"') == body.count(b'"value"') == len(batch) and b"\\" not in body):
-        _refuse_repeated_fields(body)
-        if any("\0" in increment.key for increment in batch):
-            raise BadIncrement("key has a NUL character", "key")
+    # Each increment has both names. Where none of their letters is escaped, and each name stands
+    # as often as there are increments, no field can be given twice. (Text that looks like a name,
+    # and names within other fields, only make them more.) Other bodies need a second look.
+    has_escaped = b"\\" in body and _find_escaped(body) is not None
+    if has_escaped or not (body.count(b'"key"') == body.count(b'"value"') == len(batch)):
+        _refuse_repeated_fields(body, len(batch))
+    if has_escaped and any("\0" in increment.key for increment in batch):
+        raise BadIncrement("key has a NUL character", "key")
     return Batch(batch, body) if isinstance(increments, list) else increments
+
+
+def _key_too_long(at: str = "") -> BadIncrement:
+    limit = MAX_KEY_LENGTH
+    return BadIncrement(f"key is longer than {limit} characters{at}", "key", limit)
 
 
 def _unquote(content: bytes) -> bytes:
@@ -140,8 +162,7 @@ def _refuse(error: msgspec.ValidationError) -> NoReturn:
     if field == "key" and ">= 1" in message:
         raise BadIncrement(f"key is empty{at}", field, 1) from error
     if field == "key" and "<=" in message:
-        limit = MAX_KEY_LENGTH
-        raise BadIncrement(f"key is longer than {limit} characters{at}", field, limit) from error
+        raise _key_too_long(at) from error
     if field == "value" and "<=" in message:
         raise BadIncrement(f"value is greater than {MAX_VALUE}{at}", field, MAX_VALUE) from error
     if field == "value" and ">=" in message:
@@ -152,17 +173,38 @@ def _refuse(error: msgspec.ValidationError) -> NoReturn:
     raise BadIncrement(f"{field} is not {expected}{at}", field) from error
 
 
-def _refuse_repeated_fields(body: bytes) -> None:
+class _Key:
+    """Stands for any key."""
+
+
+class _Value:
+    """Stands for any value."""
+
+
+class _Names(msgspec.Struct, gc=False):
+    """An increment of which only the names matter."""
+
+    key: _Key
+    value: _Value
+
+
+def _refuse_repeated_fields(body: bytes, increments: int) -> None:
+    """Raise BadIncrement where `body`, which has so many increments, gives a field of one twice.
+
+    Of two fields with the same name msgspec keeps the last, but it calls the hook for both.
+    """
+    seen = {_Key: 0, _Value: 0}
+
+    def note(field: type[Any], content: Any) -> Any:
+        seen[field] += 1
+        if seen[field] > increments:
+            raise LookupError
+        return field()
+
     try:
-        # Numbers stay text: those in other fields may be longer than Python converts.
-        found = json.loads(body, object_pairs_hook=_names, parse_int=str)
-    except RecursionError as error:  # a little earlier than in msgspec
+        msgspec.json.decode(body, type=_Names | list[_Names], dec_hook=note)
+    except LookupError as error:
+        name = "key" if seen[_Key] > increments else "value"
+        raise BadIncrement(f"{name} is given twice", name, 1) from error
+    except RecursionError as error:  # a little earlier than before
         raise BadIncrement(_TOO_DEEP, "body") from error
-    for names in found if isinstance(found, list) else [found]:
-        for name in ("key", "value"):
-            if names.count(name) > 1:
-                raise BadIncrement(f"{name} is given twice", name, 1)
-
-
-def _names(pairs: list[tuple[str, Any]]) -> tuple[str, ...]:
-    return tuple(name for name, _ in pairs)

@@ -29,12 +29,16 @@ def _is_increment(key: Any, value: Any) -> bool:
 def read_form(body: bytes) -> Pair | None:
     """Return the increment in a form, or None where there is not exactly one."""
     fields: dict[bytes, list[bytes]] = {}
+    longest = 0  # of values, as they stand there
     for pair in body.split(b"&"):
         name, _, content = pair.replace(b"+", b" ").partition(b"=")
-        name, content = unquote_to_bytes(name), unquote_to_bytes(content)
+        name = unquote_to_bytes(name)
+        if name == b"value":
+            longest = max(longest, len(content))
+        content = unquote_to_bytes(content)
         fields.setdefault(name, []).append(content)
     keys, values = fields.get(b"key", []), fields.get(b"value", [])
-    if len(keys) != 1 or len(values) != 1 or body.count(b"&") >= 100:
+    if len(keys) != 1 or len(values) != 1 or body.count(b"&") >= 100 or longest > 10_000:
         return None
     number = re.fullmatch(rb"([+-]?)0*([0-9]{1,19})", values[0])
     if not number:
