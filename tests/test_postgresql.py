@@ -128,6 +128,23 @@ def test_any_key_and_value_is_kept(machines: list[Service]) -> None:
     assert set(totals.values()) == {-5}
 
 
+def test_deltas_are_exact_and_a_total_stops_at_each_flush(
+    database_url: str, tmp_path: Path
+) -> None:
+    service = Service(
+        tmp_path, DATABASE_URL=database_url, FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1"
+    )
+    service.manage("migrate", "-v0")
+    with service:
+        for value in (MAX, MAX, MAX, -MAX, -MAX):
+            service.increment("flushed each", value)
+            service.manage("flushnumbers")
+        for value in (MAX, MAX, MAX, -MAX, -MAX):
+            service.increment("flushed once", value)
+        service.manage("flushnumbers")
+        assert service.totals() == {"flushed each": -MAX, "flushed once": MAX}
+
+
 def test_more_is_flushed_at_once_than_one_statement_can_take(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -47,6 +47,18 @@ def test_delta_beyond_64_bits_counts_up_to_the_limit(start_service: StartService
     assert service.log().count("reached the limit") == len(["from below", "from above"])
 
 
+def test_deltas_are_exact_and_a_total_stops_at_each_flush(start_service: StartService) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
+    for value in (MAX, MAX, MAX, -MAX, -MAX):
+        service.increment("flushed each", value)
+        service.manage("flushnumbers")
+    assert service.totals() == {"flushed each": -MAX}
+    for value in (MAX, MAX, MAX, -MAX, -MAX):
+        service.increment("flushed once", value)
+    service.manage("flushnumbers")
+    assert service.totals() == {"flushed each": -MAX, "flushed once": MAX}
+
+
 def test_the_log_names_a_few_of_many_keys_at_the_limit(start_service: StartService) -> None:
     service = start_service(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1")
     batch = json.dumps([{"key": str(n), "value": MAX} for n in range(1000)])
