@@ -14,10 +14,15 @@ from django.core.checks import CheckMessage, Error, register
 def check_environment(**kwargs: Any) -> list[CheckMessage]:
     """Return an error for a variable that the server could not start with."""
     errors: list[CheckMessage] = []
-    for name, default, most in (("PORT", "3333", 65535), ("WEB_CONCURRENCY", "1", 1024)):
+    for name, default, least, most in (
+        ("PORT", "3333", 1, 65535),
+        ("WEB_CONCURRENCY", "1", 1, 1024),
+        # With less, a body of the greatest length would always be refused.
+        ("MAX_INCOMING_BYTES", "", 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE, 2**40),
+    ):
         text = os.environ.get(name) or default
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            hint = f"Set it to a whole number from 1 to {most}, or leave it out."
+        if text and (not text.isdecimal() or not least <= int(text) <= most):
+            hint = f"Set it to a whole number from {least} to {most}, or leave it out."
             errors.append(Error(f"{name} is {text!r}.", hint=hint, id="incrementer_site.E001"))
     return errors
 

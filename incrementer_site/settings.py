@@ -38,6 +38,13 @@ COUNTERS = {
 # Outside the lane Django has a limit of its own, which would refuse bodies that are short enough.
 _max_body_bytes = os.environ.get("MAX_BODY_BYTES", "")
 DATA_UPLOAD_MAX_MEMORY_SIZE = int(_max_body_bytes) if _max_body_bytes.isdecimal() else 1024**2
+# Of all clients of a worker together; see incrementer_site/incoming.py.
+_max_incoming_bytes = os.environ.get("MAX_INCOMING_BYTES", "")
+MAX_INCOMING_BYTES = (
+    int(_max_incoming_bytes)
+    if _max_incoming_bytes.isdecimal()
+    else max(64 * 1024**2, 2 * DATA_UPLOAD_MAX_MEMORY_SIZE)
+)
 
 INSTALLED_APPS = [
     "django.contrib.admin",

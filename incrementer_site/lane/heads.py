@@ -7,8 +7,10 @@ asked any more.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from counters.web import replies
 from counters.web.increment import PATH, Read, reader_of
 from counters.web.replies import Reply
 from incrementer_site.lane.limits import Limits
@@ -16,6 +18,9 @@ from incrementer_site.lane.limits import Limits
 Headers = list[tuple[bytes, bytes]]
 
 _PATH = PATH.encode()
+
+_is_host = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*").fullmatch
+"""What may stand in a host and a port (RFC 3986, 3.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +52,29 @@ def is_increment(method: bytes, target: bytes, version: str, headers: Headers) -
     return content_types <= 1
 
 
-def head_of(headers: Headers, body_bytes: int, closes: bool) -> Head:
-    """Return the head of an increment that has these headers, names in lower case."""
-    read = reader_of(
+def read_of(headers: Headers) -> Read | Reply:
+    """Return how the body of an increment is read, or the reply that refuses it by its head.
+
+    Args:
+        headers: names in lower case.
+    """
+    return reader_of(
         content_type=_joined(headers, b"content-type"),
         authorization=_joined(headers, b"authorization"),
         transfer_encoding=_joined(headers, b"transfer-encoding"),
     )
-    return Head((lambda body: read) if isinstance(read, Reply) else read, body_bytes, closes)
+
+
+def wrong_host(version: str, headers: Headers) -> Reply | None:
+    """Return the reply to a request whose Host is not as it has to be (RFC 9112, 3.2)."""
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1:
+        return replies.error(400, "Host is given twice", field="Host")
+    if not hosts and version == "1.1":
+        return replies.error(400, "Host is missing", field="Host")
+    if hosts and not _is_host(hosts[0]):
+        return replies.error(400, "Host is no host", field="Host")
+    return None
 
 
 def _joined(headers: Headers, wanted: bytes) -> str:

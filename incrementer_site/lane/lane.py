@@ -9,7 +9,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from counters.config import config
 from counters.web.replies import RECORDED, Reply
+from incrementer_site.incoming import incoming_bytes
 from incrementer_site.lane.heads import Headers, KnownHeads
+from incrementer_site.lane.intake import Intake
 from incrementer_site.lane.limits import Limits
 from incrementer_site.lane.turn import Turn
 
@@ -26,8 +28,10 @@ class Lane:
     Attributes:
         connections: the open ones.
         turn: the increments that have arrived since the event loop last came round.
+        incoming: what may be held of requests that have not arrived whole.
+        intake: how much is looked at in a turn.
         known_heads: what the parser made of heads that came before.
-        max_body_bytes: longest body that is kept; one byte more tells the view that it is too long.
+        max_body_bytes: longest body that is accepted.
         seconds: since the worker started, as `tick` counts them.
         recorded: the reply to an increment with the current Date, and the same before a close.
     """
@@ -36,6 +40,8 @@ class Lane:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.turn = Turn(limits)
+        self.incoming = incoming_bytes()
+        self.intake = Intake(limits, self.incoming)
         self.known_heads = KnownHeads(limits)
         self.max_body_bytes = config().max_body_bytes
         self.seconds = 0

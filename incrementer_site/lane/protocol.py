@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
-from incrementer_site.lane.heads import Head, Headers
+from incrementer_site.lane.heads import Head
 from incrementer_site.lane.lane import Lane, serialize
+from incrementer_site.lane.ordinary import OrdinaryProtocol
 from incrementer_site.lane.request_reader import RequestReader
 
 
-class _FlowControl(FlowControl):
-    """Reads on only when all that was read is under way and its replies are taken.
-
-    uvicorn's own reads on with each reply, so that a client's pipeline could fill the memory.
-    """
-
-    def __init__(self, transport: asyncio.Transport, pipeline: Collection[Any]) -> None:
-        super().__init__(transport)
-        self._pipeline = pipeline
-
-    def resume_reading(self) -> None:
-        if not self._pipeline and not self.write_paused:
-            super().resume_reading()
-
-
-class IncrementProtocol(HttpToolsProtocol):
+class IncrementProtocol(OrdinaryProtocol):
     """One connection.
 
     Replies go in the order of the requests. So an ordinary request waits in `pipeline` until the
@@ -45,10 +29,10 @@ class IncrementProtocol(HttpToolsProtocol):
         "_closing",
         "_known_heads",
         "_lane",
+        "_max_short_bytes",
         "_reader",
         "_refusal",
         "_refused",
-        "_running",
         "_since_seconds",
         "_unanswered",
     )
@@ -57,13 +41,13 @@ class IncrementProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._lane = lane
         self._known_heads = lane.known_heads
+        self._max_short_bytes = lane.limits.max_short_bytes
         self._reader: RequestReader | None = None  # made when it is needed: most heads are known
         self._since_seconds = lane.seconds  # since when nothing has happened; for the deadlines
         self._unanswered = 0  # increments that have not been answered
         self._closing = False  # nothing that arrives is read any more
         self._refusal: Reply | None = None  # it waits for the replies before it
         self._refused = False  # and it has been sent
-        self._running: RequestResponseCycle | None = None  # the ordinary request that Django has
 
     # Time
 
@@ -83,15 +67,20 @@ class IncrementProtocol(HttpToolsProtocol):
         """Whether a request has begun to arrive and has not ended."""
         return self._reader is not None and self._reader.in_message
 
+    def _is_reading_other(self) -> bool:
+        """Whether the body of an ordinary request has begun to arrive and has not ended."""
+        reader = self._reader
+        return bool(reader and reader.in_message and not reader.in_head and not reader.is_increment)
+
     def _is_idle(self) -> bool:
-        return not self._unanswered and self.takes_increments()
+        return not self._unanswered and not self.has_ordinary()
 
     def shutdown(self) -> None:
         """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
         reader = self._reader
         if reader is not None and reader.in_message and reader.is_increment:
             reader.is_last = True
-        elif self._unanswered and self.takes_increments():
+        elif self._unanswered and not self.has_ordinary():
             self._closing = True
         else:
             super().shutdown()
@@ -100,7 +89,6 @@ class IncrementProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _FlowControl(transport, self.pipeline)
         transport.set_write_buffer_limits(high=0)  # so that replies go at once, not after the turn
         lane = self._lane
         lane.connections.add(self)
@@ -109,25 +97,59 @@ class IncrementProtocol(HttpToolsProtocol):
             self._closing = True
             transport.abort()
         elif len(lane.connections) > limit:
-            self._refuse(replies.unavailable(f"more than {limit} connections", limit=limit))
+            self.refuse(replies.unavailable(f"more than {limit} connections", limit=limit))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lane.connections.discard(self)
-        if self._running is not None:  # the parent tells the latest request only
-            self._running.disconnected = True
-            self._running.message_event.set()
+        self._lane.intake.forget(self)
+        if self._reader is not None:
+            self._reader.let_go()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.flow.pause_reading()  # a client that does not read its replies gets no more of them
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._since_seconds = self._lane.seconds
         self.flow.resume_reading()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what is under way to a client that sends no more; then close.
+
+        Returns:
+            Whether the connection is to stay open for that.
+        """
+        if self._is_idle():
+            return False
+        closes_later = self.close_after_ordinary(latest_is_whole=not self._is_reading_other())
+        if self._unanswered and not closes_later:
+            self._closing = closes_later = True
+        return closes_later
+
     def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        is_short = len(data) <= self._max_short_bytes
+        if is_short and self._reader and self._reader.held_bytes:
+            is_short = False  # it may end a long body, which is to be looked at then
+        if is_short or self._lane.intake.admits(len(data)):
+            self.take(data)
+        else:
+            self._wait(data)
+
+    def _wait(self, data: bytes) -> None:
+        """Have `data` looked at in a later turn, if there is room for it."""
+        if self._lane.intake.wait(self, data):
+            self.flow.pause_reading()
+        else:
+            limit = self._lane.incoming.max_bytes
+            sentence = f"{limit} bytes of requests have arrived already"
+            self.refuse(replies.unavailable(sentence, limit=limit))
+
+    def has_unread(self) -> bool:
+        """Whether it has requests that have arrived and are not under way."""
+        return super().has_unread() or self in self._lane.intake.waiting
+
+    def take(self, data: bytes) -> None:
+        """Look at what has arrived."""
         if self._closing:
             return
         reader = self._reader
@@ -140,7 +162,7 @@ class IncrementProtocol(HttpToolsProtocol):
             head is not None
             and head.body_bytes == len(body)
             and not self.pipeline
-            and self.takes_increments()
+            and not self.has_ordinary()
         ):
             self._since_seconds = self._lane.seconds
             self.increment(head, body)
@@ -152,28 +174,31 @@ class IncrementProtocol(HttpToolsProtocol):
         self._parse(reader, data)
         latest = reader.latest
         # One increment, and all of it in this read: its head is worth being remembered.
-        if latest is not None and self._unanswered == before + 1 and latest[1] == body:
-            self._known_heads.remember(raw_head, latest[0])
+        if latest and self._unanswered == before + 1 and latest.body_bytes == len(body):
+            self._known_heads.remember(raw_head, latest)
+
+    def reads_on(self) -> None:
+        """Read on: all that had arrived has been looked at."""
+        self.flow.resume_reading()
 
     def _parse(self, reader: RequestReader, data: bytes) -> None:
         try:
             reader.read(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # CONNECT is the latter
-            self._refuse(replies.error(400, "Invalid HTTP request received."))
+            self.refuse(replies.error(400, "Invalid HTTP request received."))
         limit = self._lane.limits.max_head_bytes
         if reader.head_bytes > limit:
-            self._refuse(replies.error(431, f"headers are longer than {limit} bytes", limit=limit))
+            self.refuse(replies.error(431, f"headers are longer than {limit} bytes", limit=limit))
 
     # Refusing what is no request
 
-    def _refuse(self, reply: Reply) -> None:
+    def refuse(self, reply: Reply) -> None:
         """Send `reply` after those that are due, and close."""
         if self._closing:
             return
         self._closing = True
-        reader = self._reader
-        if reader and reader.in_message and not reader.in_head and not reader.is_increment:
-            self.transport.close()  # in the body of a request that Django is reading
+        if self._is_reading_other():
+            self.transport.close()  # Django is reading it
         else:
             self._refusal = reply
             self._refuse_if_idle()
@@ -198,32 +223,12 @@ class IncrementProtocol(HttpToolsProtocol):
     def is_closing(self) -> bool:
         return self._closing
 
-    def takes_increments(self) -> bool:
-        """Whether no ordinary request is under way."""
-        return self.cycle is None or self.cycle.response_complete
-
     def increment(self, head: Head, body: bytes) -> None:
         self._closing = head.closes  # what arrives after it gets no reply, so it must not count
         self._unanswered += 1
         if self._unanswered > self._lane.limits.max_unanswered:
             self.flow.pause_reading()
         self._lane.turn.add(self, head, body)
-
-    def other_begins(
-        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
-    ) -> None:
-        self.parser = parser
-        super().on_message_begin()
-        self.url = target
-        for name, value in headers:
-            super().on_header(name, value)
-        super().on_headers_complete()
-
-    def other_body(self, body: bytes) -> None:
-        super().on_body(body)
-
-    def other_ends(self) -> None:
-        super().on_message_complete()
 
     # Replies
 
@@ -255,7 +260,6 @@ class IncrementProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))
         else:
-            self._running = cycle
             super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:

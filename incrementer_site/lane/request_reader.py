@@ -6,7 +6,10 @@ from typing import Protocol
 
 import httptools
 
-from incrementer_site.lane.heads import Head, Headers, head_of, is_increment
+from counters.web import replies
+from counters.web.increment import Read
+from counters.web.replies import Reply
+from incrementer_site.lane.heads import Head, Headers, is_increment, read_of, wrong_host
 from incrementer_site.lane.lane import Lane
 
 
@@ -14,8 +17,9 @@ class Connection(Protocol):
     """What the reader tells of what it has read."""
 
     def request_begins(self) -> None: ...
-    def takes_increments(self) -> bool: ...
+    def has_ordinary(self) -> bool: ...
     def is_closing(self) -> bool: ...
+    def refuse(self, reply: Reply) -> None: ...
     def increment(self, head: Head, body: bytes) -> None: ...
     def other_begins(
         self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
@@ -32,8 +36,9 @@ class RequestReader:
         in_head: whether its head has not ended.
         is_increment: whether the lane answers it; known once its head has ended.
         is_last: whether its reply is to close the connection, because the worker shuts down.
-        latest: the head and the body of the increment that arrived last.
+        latest: the head of the increment that arrived last, if the same bytes mean the same again.
         head_bytes: how much of a head or a trailer has arrived, but for the read that it began in.
+        held_bytes: how much of `Lane.incoming` the body takes that is arriving.
     """
 
     def __init__(self, connection: Connection, lane: Lane) -> None:
@@ -43,11 +48,14 @@ class RequestReader:
         self.in_message = self.in_head = False
         self.is_increment = False
         self.is_last = False
-        self.latest: tuple[Head, bytes] | None = None
-        self.head_bytes = 0
+        self.latest: Head | None = None
+        self.head_bytes = self.held_bytes = 0
         self._target = b""
         self._headers: Headers = []
+        self._read: Read | Reply
+        self._is_refusal_of_now = False  # whether the same request may succeed at another time
         self._body: bytes | bytearray = b""
+        self._body_bytes = 0  # with what is not kept
         self._got_body = False  # whether the latest read brought some of a body
 
     def _make_parser(self) -> None:
@@ -118,13 +126,17 @@ class RequestReader:
         version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):  # it is 0.9 where there is none
             raise ValueError(version)  # the parser makes an HttpParserError of it
+        if refusal := wrong_host(version, self._headers):
+            self._connection.refuse(refusal)
         self.in_head = False
         self.is_increment = self._connection.is_closing() or (  # then it is thrown away at its end
-            self._connection.takes_increments()
+            not self._connection.has_ordinary()
             and is_increment(self._parser.get_method(), self._target, version, self._headers)
         )
         if self.is_increment:
-            self._body = b""
+            self._read = read_of(self._headers)
+            self._is_refusal_of_now = False
+            self._body_bytes = 0
         else:
             self._connection.other_begins(self._parser, self._target, self._headers)
 
@@ -133,12 +145,45 @@ class RequestReader:
         self.head_bytes = 0
         if not self.is_increment:
             self._connection.other_body(body)
+        elif not self._connection.is_closing():
+            self._body_bytes += len(body)
+            if not isinstance(self._read, Reply):
+                self._keep(body)
+
+    def _keep(self, body: bytes) -> None:
+        """Keep what has arrived of a body, or know how it will be refused."""
+        lane = self._lane
+        length_bytes = len(self._body) + len(body)
+        if length_bytes > lane.max_body_bytes:
+            self._refuse_body(replies.body_too_large())
+        elif length_bytes > lane.limits.max_free_body_bytes and not self._hold(length_bytes):
+            limit = lane.incoming.max_bytes
+            sentence = f"{limit} bytes of requests have arrived already"
+            self._refuse_body(replies.unavailable(sentence, limit=limit))
+            self._is_refusal_of_now = True
         elif not self._body:
             self._body = body
-        elif len(self._body) <= self._lane.max_body_bytes:  # of a longer one, no more is needed
+        else:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
+
+    def _hold(self, length_bytes: int) -> bool:
+        """Return whether a body of this length may be held."""
+        if not self._lane.incoming.take(length_bytes - self.held_bytes):
+            return False
+        self.held_bytes = length_bytes
+        return True
+
+    def _refuse_body(self, reply: Reply) -> None:
+        self._read = reply
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Hold nothing of a body any more."""
+        self._body = b""
+        self._lane.incoming.give_back(self.held_bytes)
+        self.held_bytes = 0
 
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():
@@ -147,9 +192,14 @@ class RequestReader:
         if not self.is_increment:
             self._connection.other_ends()
         elif not self._connection.is_closing():
-            body = bytes(self._body)
-            self._body = b""
-            closes = self.is_last or not self._parser.should_keep_alive()
-            head = head_of(self._headers, len(body), closes)
-            self.latest = head, body
+            read, body = self._read, bytes(self._body)
+            if self.held_bytes:
+                self._lane.intake.spend(self.held_bytes)
+            self.let_go()
+            head = Head(
+                read=(lambda _: read) if isinstance(read, Reply) else read,
+                body_bytes=self._body_bytes,
+                closes=self.is_last or not self._parser.should_keep_alive(),
+            )
+            self.latest = None if self._is_refusal_of_now else head
             self._connection.increment(head, body)

@@ -48,7 +48,7 @@ class LaneClient(asyncio.Transport):
                 break
             assert self.reads_on, "it does not read on, though it has answered all that it read"
             self._protocol.data_received(piece)
-            await self._settle()
+            await self.settle()
         return self.written[before:]
 
     def deliver(self, piece: bytes) -> None:
@@ -58,9 +58,10 @@ class LaneClient(asyncio.Transport):
     async def leave(self) -> None:
         """Close the connection."""
         self.close()
-        await self._settle()
+        await self.settle()
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
+        """Wait until no more replies come."""
         quiet, length = 0, len(self.written)
         while quiet < QUIET_TURNS:
             await asyncio.sleep(0)

@@ -1,0 +1,103 @@
+"""Ordinary requests, which the lane does not answer: uvicorn's protocol, with what it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from incrementer_site.lane.heads import Headers
+
+
+class _FlowControl(FlowControl):
+    """Reads on only when all that was read is under way and its replies are taken.
+
+    uvicorn's own reads on with each reply, so that a client's pipeline could fill the memory.
+    """
+
+    def __init__(self, protocol: OrdinaryProtocol, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._protocol = protocol
+
+    def resume_reading(self) -> None:
+        if not self.write_paused and not self._protocol.has_unread():
+            super().resume_reading()
+
+
+class OrdinaryProtocol(HttpToolsProtocol):
+    """The ordinary requests of one connection; another parser than uvicorn's reads them.
+
+    One at a time is with Django; those that come meanwhile wait in `pipeline`, the latest first.
+    """
+
+    __slots__ = ("_running",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._running: RequestResponseCycle | None = None  # what Django has, or had last
+
+    def has_unread(self) -> bool:
+        """Whether requests have arrived that are not under way."""
+        return bool(self.pipeline)
+
+    def has_ordinary(self) -> bool:
+        """Whether an ordinary request is under way, or waits."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def other_begins(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None:
+        self.parser = parser
+        super().on_message_begin()
+        self.url = target
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def other_body(self, body: bytes) -> None:
+        super().on_body(body)
+
+    def other_ends(self) -> None:
+        super().on_message_complete()
+
+    def close_after_ordinary(self, latest_is_whole: bool) -> bool:
+        """Close once the ordinary requests that have arrived whole are answered.
+
+        Args:
+            latest_is_whole: whether the latest of them is; if not, it never will be.
+
+        Returns:
+            Whether there are any.
+        """
+        last: RequestResponseCycle | None = self.cycle
+        if not latest_is_whole:
+            if self.pipeline:
+                self.pipeline.popleft()
+                last = self.pipeline[0][0] if self.pipeline else self._running
+            else:
+                last = None
+        if last is None or last.response_complete:
+            return False
+        last.keep_alive = False
+        return True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _FlowControl(self, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._running is not None:  # uvicorn tells the latest request only
+            self._running.disconnected = True
+            self._running.message_event.set()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.flow.pause_reading()  # a client that does not read its replies gets no more of them
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
