@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,11 @@ DEFAULTS: dict[str, Any] = {
     "MAX_PENDING_KEYS": 1_000_000,
     "MAX_BODY_BYTES": 1024**2,
     "INCREMENT_TOKEN": "",
+    "INCREMENT_ORIGINS": "*",
 }
+
+
+_is_origin = re.compile(r"\*|self|https?://[^\s/?#@,*]+").fullmatch
 
 
 class BadSetting(ImproperlyConfigured):
@@ -68,6 +73,8 @@ class Config:
     """Longest request body accepted."""
     token: bytes
     """Bearer token that requests must carry; empty: none."""
+    origins: frozenset[str]
+    """Origins of web pages that may count, in lower case; see `counters.web.origins`."""
 
 
 def table_names() -> tuple[str, str]:
@@ -133,6 +140,7 @@ def _converted(is_test_run: bool) -> Config:
         max_pending_keys=_whole_number(values, "MAX_PENDING_KEYS", 1),
         max_body_bytes=_whole_number(values, "MAX_BODY_BYTES", 1024),
         token=token.encode(),
+        origins=_origins(values["INCREMENT_ORIGINS"] or "*"),
     )
 
 
@@ -148,6 +156,18 @@ def _journal_dir(values: dict[str, Any]) -> Path:
     if base is None:
         raise BadSetting("JOURNAL_DIR is not set.", "Set it to a folder on a local disk.")
     return Path(base) / "journal"
+
+
+def _origins(given: Any) -> frozenset[str]:
+    listed = given.split(",") if isinstance(given, str) else given
+    origins = frozenset(str(origin).strip().lower() for origin in listed)
+    if wrong := sorted(origin for origin in origins if not _is_origin(origin)):
+        raise BadSetting(
+            f"INCREMENT_ORIGINS has {wrong[0]!r}.",
+            "Set it to *, or to self and origins such as https://shop.example, separated by commas"
+            " and without a path.",
+        )
+    return origins
 
 
 def _seconds(values: dict[str, Any], name: str) -> float:

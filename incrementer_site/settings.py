@@ -31,6 +31,7 @@ COUNTERS = {
             "MAX_PENDING_KEYS",
             "MAX_BODY_BYTES",
             "INCREMENT_TOKEN",
+            "INCREMENT_ORIGINS",
         )
         if os.environ.get(name)
     },

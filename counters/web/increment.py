@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -15,6 +16,7 @@ from counters.recorder import recorder
 from counters.web import replies
 from counters.web.bodies import parse_form, parse_json
 from counters.web.methods import allow
+from counters.web.origins import may_count
 from counters.web.replies import Reply
 
 PATH = "/increment"
@@ -32,20 +34,35 @@ _OTHER_TYPE = replies.error(
 )
 
 
-def reader_of(content_type: str, authorization: str, transfer_encoding: str) -> Read | Reply:
-    """Return how the body of a request is read that has these headers; absent ones are empty.
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What of a request's headers matters to an increment; absent ones are empty."""
+
+    content_type: str
+    authorization: str
+    transfer_encoding: str
+    origin: str
+    sec_fetch_site: str
+    host: str
+
+
+def reader_of(headers: Headers) -> Read | Reply:
+    """Return how the body of a request is read that has these headers.
 
     Where the headers are reason enough to refuse it, return the reply. Requests with the same
     headers may share what is returned.
     """
-    if transfer_encoding and transfer_encoding.strip().lower() != "chunked":
+    transfer_encoding = headers.transfer_encoding.strip().lower()
+    if transfer_encoding not in ("", "chunked"):
         sentence = "Transfer-Encoding is not chunked"
         return replies.error(501, sentence, field="Transfer-Encoding")
     settings = config()
-    if settings.token and not _has_token(authorization, settings.token):
+    if settings.token and not _has_token(headers.authorization, settings.token):
         return replies.unauthorized()
+    if not may_count(settings.origins, headers.origin, headers.sec_fetch_site, headers.host):
+        return replies.error(403, "web pages of this origin may not count", field="Origin")
     max_body_bytes = settings.max_body_bytes
-    parse = _PARSERS.get(content_type.partition(";")[0].strip().lower())
+    parse = _PARSERS.get(headers.content_type.partition(";")[0].strip().lower())
 
     def read(body: bytes) -> Increment | Batch | Reply:
         if len(body) > max_body_bytes:
@@ -75,11 +92,15 @@ def increment(request: HttpRequest) -> HttpResponse:
 
 
 def _read(request: HttpRequest) -> Increment | Batch | Reply:
-    read = reader_of(
-        request.META.get("CONTENT_TYPE", ""),
-        request.META.get("HTTP_AUTHORIZATION", ""),
-        request.META.get("HTTP_TRANSFER_ENCODING", ""),
+    headers = Headers(
+        content_type=request.META.get("CONTENT_TYPE", ""),
+        authorization=request.META.get("HTTP_AUTHORIZATION", ""),
+        transfer_encoding=request.META.get("HTTP_TRANSFER_ENCODING", ""),
+        origin=request.META.get("HTTP_ORIGIN", ""),
+        sec_fetch_site=request.META.get("HTTP_SEC_FETCH_SITE", ""),
+        host=request.META.get("HTTP_HOST", ""),
     )
+    read = reader_of(headers)
     try:
         return read if isinstance(read, Reply) else read(request.body)
     except RequestDataTooBig:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from counters.web import replies
+from counters.web import increment, replies
 from counters.web.increment import PATH, Read, reader_of
 from counters.web.replies import Reply
 from incrementer_site.lane.limits import Limits
@@ -59,9 +59,14 @@ def read_of(headers: Headers) -> Read | Reply:
         headers: names in lower case.
     """
     return reader_of(
-        content_type=_joined(headers, b"content-type"),
-        authorization=_joined(headers, b"authorization"),
-        transfer_encoding=_joined(headers, b"transfer-encoding"),
+        increment.Headers(
+            content_type=_joined(headers, b"content-type"),
+            authorization=_joined(headers, b"authorization"),
+            transfer_encoding=_joined(headers, b"transfer-encoding"),
+            origin=_joined(headers, b"origin"),
+            sec_fetch_site=_joined(headers, b"sec-fetch-site"),
+            host=_joined(headers, b"host"),
+        )
     )
 
 
