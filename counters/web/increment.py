@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -34,16 +34,15 @@ _OTHER_TYPE = replies.error(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+class Headers(NamedTuple):
     """What of a request's headers matters to an increment; absent ones are empty."""
 
-    content_type: str
-    authorization: str
-    transfer_encoding: str
-    origin: str
-    sec_fetch_site: str
-    host: str
+    content_type: str = ""
+    authorization: str = ""
+    transfer_encoding: str = ""
+    origin: str = ""
+    sec_fetch_site: str = ""
+    host: str = ""
 
 
 def reader_of(headers: Headers) -> Read | Reply:

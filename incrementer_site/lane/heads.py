@@ -19,6 +19,9 @@ Headers = list[tuple[bytes, bytes]]
 
 _PATH = PATH.encode()
 
+_FIELDS = {field.replace("_", "-").encode(): field for field in increment.Headers._fields}
+"""The names of the headers that matter, and of the fields that they are in."""
+
 _is_host = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*").fullmatch
 """What may stand in a host and a port (RFC 3986, 3.2.2)."""
 
@@ -58,16 +61,13 @@ def read_of(headers: Headers) -> Read | Reply:
     Args:
         headers: names in lower case.
     """
-    return reader_of(
-        increment.Headers(
-            content_type=_joined(headers, b"content-type"),
-            authorization=_joined(headers, b"authorization"),
-            transfer_encoding=_joined(headers, b"transfer-encoding"),
-            origin=_joined(headers, b"origin"),
-            sec_fetch_site=_joined(headers, b"sec-fetch-site"),
-            host=_joined(headers, b"host"),
-        )
-    )
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if field := _FIELDS.get(name):
+            text = value.decode("latin1")
+            # Of several with one name, Django makes one like this.
+            found[field] = f"{found[field]},{text}" if field in found else text
+    return reader_of(increment.Headers(**found))
 
 
 def wrong_host(version: str, headers: Headers) -> Reply | None:
@@ -80,11 +80,6 @@ def wrong_host(version: str, headers: Headers) -> Reply | None:
     if hosts and not _is_host(hosts[0]):
         return replies.error(400, "Host is no host", field="Host")
     return None
-
-
-def _joined(headers: Headers, wanted: bytes) -> str:
-    """Return the value of a header; of several, what Django makes of them."""
-    return ",".join(value.decode("latin1") for name, value in headers if name == wanted)
 
 
 class KnownHeads(dict[bytes, Head]):

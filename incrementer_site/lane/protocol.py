@@ -101,7 +101,8 @@ class IncrementProtocol(OrdinaryProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lane.connections.discard(self)
-        self._lane.intake.forget(self)
+        if self._lane.intake.waiting:
+            self._lane.intake.forget(self)
         if self._reader is not None:
             self._reader.let_go()
         super().connection_lost(exc)
@@ -138,15 +139,12 @@ class IncrementProtocol(OrdinaryProtocol):
     def _wait(self, data: bytes) -> None:
         """Have `data` looked at in a later turn, if there is room for it."""
         if self._lane.intake.wait(self, data):
+            self.flow.has_unread = True
             self.flow.pause_reading()
         else:
             limit = self._lane.incoming.max_bytes
             sentence = f"{limit} bytes of requests have arrived already"
             self.refuse(replies.unavailable(sentence, limit=limit))
-
-    def has_unread(self) -> bool:
-        """Whether it has requests that have arrived and are not under way."""
-        return super().has_unread() or self in self._lane.intake.waiting
 
     def take(self, data: bytes) -> None:
         """Look at what has arrived."""
@@ -179,6 +177,7 @@ class IncrementProtocol(OrdinaryProtocol):
 
     def reads_on(self) -> None:
         """Read on: all that had arrived has been looked at."""
+        self.flow.has_unread = False
         self.flow.resume_reading()
 
     def _parse(self, reader: RequestReader, data: bytes) -> None:
