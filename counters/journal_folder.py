@@ -1,4 +1,4 @@
-"""The journals in a folder, of processes alive and gone: find, lock, read and remove them."""
+"""The journals in a folder, of processes alive and gone: find, lock and read them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from counters.files import is_at, sync_folder
+from counters.files import is_at
 from counters.journal import NAME_LENGTH, SUFFIX
 from counters.locks import lock, unlock
 from counters.reader import Contents, is_torn, read_records
 from counters.records import Header, JournalUnreadable, read_header
 
 _DONE_SUFFIX = ".done"
-
-_COPY_BYTES = 1024 * 1024
 
 _is_name = re.compile(rf"[0-9a-f]{{{NAME_LENGTH}}}").fullmatch
 
@@ -167,29 +165,3 @@ def opened(path: Path) -> Iterator[OpenJournal]:
             yield OpenJournal(path, file, is_orphan)
         finally:
             unlock(file.fileno())
-
-
-def set_aside(file: BinaryIO, path: Path, begin: int, end: int) -> tuple[Path, bool]:
-    """Copy the bytes from `begin` to `end` of a journal to a `.corrupt` file.
-
-    The name says which bytes they are, so that no other bytes are overwritten.
-
-    Returns:
-        The copy's path, and whether it is new.
-    """
-    copy = path.with_name(f"{path.stem}.{begin}-{end}.corrupt")
-    if copy.exists():
-        return copy, False
-    draft = copy.with_suffix(".corrupt.draft")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as target:
-        file.seek(begin)
-        left = end - begin
-        while left and (data := file.read(min(left, _COPY_BYTES))):
-            target.write(data)
-            left -= len(data)
-        target.flush()
-        os.fsync(target.fileno())
-    draft.rename(copy)
-    sync_folder(copy.parent)
-    return copy, True
