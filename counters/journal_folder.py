@@ -100,31 +100,28 @@ class OpenJournal:
         return header is None or header.is_for(totals_id)
 
     def _header(self) -> Header | None:
-        self.file.seek(0)
-        try:
+        with self._named():
+            self.file.seek(0)
             return read_header(self.file)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Have errors say which journal they are about."""
+        try:
+            yield
         except JournalUnreadable as error:
             raise JournalUnreadable(f"{self.path} {error}") from error
+        except OSError as error:
+            raise JournalUnreadable(f"{self.path} cannot be read: {error.strerror}") from error
 
     def end(self, position: int) -> int:
-        """Return where the journal ends, with what is damaged in it; for a reset.
-
-        What looks like the beginning of a record at the end is none that was acknowledged: it may
-        be being written, or be what was left of a write that is undone just now.
-        """
+        """Return where the journal ends, with what is damaged in it; for a reset."""
         size = self.size
         header = self._header()
         if header is None:
             return position
-        try:
-            contents = read_records(self.file, header, position, size, past_damage=True)
-        except JournalUnreadable as error:
-            raise JournalUnreadable(f"{self.path} {error}") from error
-        if contents.damaged:
-            begin, end = contents.damaged[-1]
-            if end == size and is_torn(self.file, header, begin, size):
-                return max(begin, position)
-        return contents.end
+        with self._named():
+            return self._read_past_damage(header, position, size).end
 
     def read(self, position: int, progress: Callable[[int], object] | None = None) -> Contents:
         """Return what stands after `position`.
@@ -140,12 +137,35 @@ class OpenJournal:
         header = self._header()
         if header is None:
             return Contents(end=position)
-        try:
+        with self._named():
+            if self.is_orphan:
+                return self._read_past_damage(header, position, size, progress)
             return read_records(
-                self.file, header, position, size, past_damage=self.is_orphan, progress=progress
+                self.file, header, position, size, past_damage=False, progress=progress
             )
-        except JournalUnreadable as error:
-            raise JournalUnreadable(f"{self.path} {error}") from error
+
+    def _read_past_damage(
+        self,
+        header: Header,
+        position: int,
+        size: int,
+        progress: Callable[[int], object] | None = None,
+    ) -> Contents:
+        """Return what stands after `position`; it ends before what looks like a record's beginning.
+
+        A record of which only the beginning is there was not acknowledged, as far as this file
+        knows: it is being written, or undone, just now. Or the file is a copy that was made in the
+        middle of a write: the original, should it be flushed later, has the whole record, and the
+        position must not stand in the middle of it.
+        """
+        contents = read_records(
+            self.file, header, position, size, past_damage=True, progress=progress
+        )
+        if contents.damaged:
+            begin, end = contents.damaged[-1]
+            if end == size and is_torn(self.file, header, begin, size):
+                contents.end = begin
+        return contents
 
 
 @contextmanager
