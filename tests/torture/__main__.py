@@ -71,6 +71,7 @@ def _round(faults: list[Fault], chance: random.Random, long: bool) -> Iterator[t
     """Yield each fault, and then some or all of them once more; True: beside commands."""
     for fault in faults:
         yield fault, False
+    faults = [fault for fault in faults if not fault.alone]
     if not long:
         faults = chance.sample(faults, min(_FAULTS_BESIDE_COMMANDS, len(faults)))
     for fault in faults:

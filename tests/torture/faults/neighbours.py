@@ -69,7 +69,7 @@ def _p99_ms(ledgers: list[Path]) -> float:
     return 1000 * took[int(0.99 * len(took))]
 
 
-@fault("no neighbours", "what the figures of the neighbours are to be compared with")
+@fault("no neighbours", "what the figures of the neighbours are to be compared with", alone=True)
 def _alone(run: Run) -> None:
     run.start(FLUSH_INTERVAL="5")
     run.injected += 1
@@ -85,6 +85,6 @@ for _name, _kind, _connections, _settings in [
     ("4,000 that hold back a last byte", "held back", 4000, {"INCREMENT_TOKEN": "for-tests"}),
     ("60 that pipeline", "pipelined", 60, {}),
 ]:
-    fault(f"neighbours: {_name}", "others are served, and their increments count")(
+    fault(f"neighbours: {_name}", "others are served, and their increments count", alone=True)(
         _beside(_kind, _connections, **_settings)
     )
