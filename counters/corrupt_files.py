@@ -42,11 +42,15 @@ def set_aside(
     copy = path.with_name(f"{path.stem}.{begin}-{end}{_SUFFIX}")
     if copy.exists():
         return copy, False
-    if _held_bytes(path.parent) + end - begin > max_bytes:
-        raise NoRoom
     draft = copy.with_suffix(_DRAFT_SUFFIX)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as target:
+        # First the draft is as long as the copy, then all are added up: so two processes that do
+        # this at once do not hold more together.
+        os.ftruncate(fd, end - begin)
+        if _held_bytes(path.parent) > max_bytes:
+            draft.unlink()
+            raise NoRoom
         file.seek(begin)
         left = end - begin
         while left and (data := file.read(min(left, _COPY_BYTES))):
@@ -60,8 +64,8 @@ def set_aside(
 
 
 def _held_bytes(folder: Path) -> int:
-    """Return the length of all `.corrupt` files together."""
-    return sum(_length_bytes(path) for path in folder.glob(f"*{_SUFFIX}"))
+    """Return the length of all `.corrupt` files together, with those that are being made."""
+    return sum(_length_bytes(path) for path in folder.glob(f"*{_SUFFIX}*"))
 
 
 def _length_bytes(path: Path) -> int:

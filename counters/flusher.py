@@ -110,7 +110,7 @@ class Flusher:
         Otherwise each restart while the database is away would add to what the folder holds. What
         cannot be counted, and is named in the log, is left out: it must not stop the counting.
         """
-        self._buffer.leave_room_for(self._orphans.length_bytes(self._totals_id, self._unreadable))
+        self._buffer.leave_room_for(self._orphans.held_bytes(self._totals_id, self._unreadable))
 
     def _run(self) -> None:
         pause_seconds = 0.0  # the first round is at once: it recovers what earlier processes left

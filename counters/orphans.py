@@ -9,6 +9,9 @@ from counters.journal_folder import journals, open_journal
 from counters.locks import is_owned
 from counters.records import Header, JournalUnreadable, read_header
 
+_BLOCK_BYTES = 512
+"""The unit of `st_blocks`. A file with holes is longer than what it holds of the disk."""
+
 
 class Orphans:
     """The journals in a folder whose processes are gone.
@@ -22,14 +25,14 @@ class Orphans:
         self._headers: dict[tuple[Path, int], Header] = {}
         """By path and inode; as of the last look."""
 
-    def length_bytes(self, totals_id: bytes, besides: Container[Path]) -> int:
-        """Return how long all of them are together that are for the totals with this id.
+    def held_bytes(self, totals_id: bytes, besides: Container[Path]) -> int:
+        """Return how much of the disk all of them hold that are for the totals with this id.
 
         Args:
             besides: files that are left out.
         """
         headers = {}
-        length_bytes = 0
+        held_bytes = 0
         for path in journals(self._folder):
             try:
                 status = path.stat()
@@ -41,9 +44,9 @@ class Orphans:
                 continue
             headers[key] = header
             if header.is_for(totals_id) and path not in besides:
-                length_bytes += status.st_size
+                held_bytes += min(status.st_size, status.st_blocks * _BLOCK_BYTES)
         self._headers = headers
-        return length_bytes
+        return held_bytes
 
 
 def _header_of_orphan(path: Path) -> Header | None:

@@ -92,8 +92,10 @@ def test_files_that_nobody_can_count_take_no_room(start_service: StartService) -
     strange = Header(os.urandom(16)).encode(), b"incrementer journal 3\n", b"photos"
     for content in strange:
         path = service.journal_dir / f"{uuid4().hex}.journal"
-        path.write_bytes(content)
-        os.truncate(path, 10 * MIB)  # sparse
+        path.write_bytes(content + b"?" * MIB)
+    sparse = leave(service, Header().encode())
+    os.truncate(sparse, 2**30)
+    wait_for(lambda: not sparse.exists(), "the long one to be recovered", service.log)
     wait_for(lambda: service.log().count("is kept, and not counted yet") == 3, "all complaints")
     service.increment("a")
     service.wait_for_totals({"a": 2})

@@ -38,7 +38,7 @@ def main() -> int:
         sys.exit(f"No fault's name matches FAULTS={pattern.pattern!r}.")
     print(f"SEED={seed} repeats this run.")
     sums: dict[str, Counter[str]] = {}
-    figures: dict[str, Counter[str]] = {}
+    figures: dict[str, dict[str, float]] = {}
     notes: list[str] = []
     deadline = time.monotonic() + minutes * 60
     rounds = 0
@@ -53,8 +53,9 @@ def main() -> int:
                 began = time.monotonic()
                 outcome = perform(fault.inflict, f"{seed} {rounds} {name}", long, beside_commands)
                 sums.setdefault(name, Counter()).update(_row(outcome))
-                figures.setdefault(name, Counter())
-                figures[name] |= Counter(outcome.figures)  # the worst of all rounds
+                worst = figures.setdefault(name, {})
+                for figure, number in outcome.figures.items():
+                    worst[figure] = max(number, worst.get(figure, 0))
                 if not outcome.ok:
                     what = outcome.failure or "increments are wrong"
                     notes.append(f"{name}: {what}\n(everything is in {outcome.folder})")
@@ -96,7 +97,7 @@ def _print_table(sums: dict[str, Counter[str]]) -> None:
         print(f"{name:{width}}" + "".join(f"{row[column]:>14,}" for column in columns))
 
 
-def _print_figures(figures: dict[str, Counter[str]]) -> None:
+def _print_figures(figures: dict[str, dict[str, float]]) -> None:
     """Print what was measured, where anything was: the worst of all rounds."""
     measured = {name: row for name, row in figures.items() if row}
     columns = list(dict.fromkeys(column for row in measured.values() for column in row))
@@ -104,7 +105,7 @@ def _print_figures(figures: dict[str, Counter[str]]) -> None:
     if measured:
         print(f"\n{'figures':{width}}" + "".join(f"{column:>25}" for column in columns))
     for name, row in measured.items():
-        print(f"{name:{width}}" + "".join(f"{row[column]:>25,.0f}" for column in columns))
+        print(f"{name:{width}}" + "".join(f"{row.get(column, 0):>25,.0f}" for column in columns))
 
 
 if __name__ == "__main__":
