@@ -23,13 +23,11 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlencode
 
 import uvloop
 
-from tests.testbed.requests import JSON, build_request, send_request
+from tests.torture import neighbour_requests as requests
 
-_MIB = 2**20
 _PIECE_BYTES = 2**16
 _AGAIN_SECONDS = 0.5
 """From a connection's end to the next one in its place."""
@@ -155,81 +153,23 @@ class _Holder(_Neighbour):
         self._write()
 
 
-# What counts is worth 0: so the account of the ordinary clients need not know of it.
-
-
-def _worst_bodies(port: int) -> list[bytes]:
-    """Return the bodies that took longest to parse, of those that are not too long."""
-    begin, end = b'{"key":"\\u0061","value":0,"x":[', b"[]]}"
-    nested = begin + b"[]," * ((_MIB - len(begin) - len(end)) // 3) + end
-    escaped = b"value=0&key=" + b"%41" * ((_MIB - 12) // 3)
-    return [build_request(nested, content_type=JSON), build_request(escaped)]
-
-
-def _batches(port: int) -> list[bytes]:
-    keys = [f"schlüssel {number} größe" for number in range(1000)]
-    body = json.dumps([{"key": key, "value": 0} for key in keys]).encode()
-    return [build_request(body, content_type=JSON)]
-
-
-def _passwords(port: int) -> list[bytes]:
-    """Return logins as a browser sends them, with the cookie and the token of a form."""
-    host = f"127.0.0.1:{port}"
-    form = send_request(port, "GET", "/admin/login/")
-    cookie = re.search(r"csrftoken=(\w+)", form.headers["set-cookie"])
-    token = re.search(rb'name="csrfmiddlewaretoken" value="(\w+)"', form.body)
-    assert cookie, form
-    assert token, form
-    requests = []
-    for number in range(100):
-        fields = {
-            "csrfmiddlewaretoken": token[1].decode(),
-            "username": "admin",
-            "password": f"password{number}",
-            "next": "/admin/",
-        }
-        head = (
-            "POST /admin/login/ HTTP/1.1",
-            f"Host: {host}",
-            f"Origin: http://{host}",
-            f"Referer: http://{host}/admin/login/",
-            f"Cookie: csrftoken={cookie[1]}",
-            "Content-Type: application/x-www-form-urlencoded",
-            f"Content-Length: {len(urlencode(fields))}",
-        )
-        requests.append("\r\n".join([*head, "", urlencode(fields)]).encode())
-    return requests
-
-
-def _health(port: int) -> list[bytes]:
-    return [build_request(b"", line="GET /healthz HTTP/1.1", content_type=None, framed=False)]
-
-
-def _held_back(port: int) -> list[bytes]:
-    return [build_request(b"key=a&value=0&x=".ljust(_MIB, b"x"))]
-
-
-def _pipelined(port: int) -> list[bytes]:
-    return [build_request(b"key=a&value=0") * 100]
-
-
 KINDS: dict[str, tuple[type[_Neighbour], Callable[[int], list[bytes]]]] = {
-    "worst bodies": (_Repeater, _worst_bodies),
-    "batches": (_Repeater, _batches),
-    "passwords": (_Repeater, _passwords),
-    "health": (_Repeater, _health),
-    "held back": (_Holder, _held_back),
-    "pipelined": (_Pipeliner, _pipelined),
+    "worst bodies": (_Repeater, requests.worst_bodies),
+    "batches": (_Repeater, requests.batches),
+    "passwords": (_Repeater, requests.passwords),
+    "health": (_Repeater, requests.health),
+    "held back": (_Holder, requests.held_back),
+    "pipelined": (_Pipeliner, requests.pipelined),
 }
 
 
 async def main(port: int, kind: str, connections: int, ready: Path) -> None:
     protocol, build = KINDS[kind]
-    requests = cycle(build(port))
+    built = cycle(build(port))
     connected = asyncio.Semaphore(0)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _end)
     for _ in range(connections):
-        await protocol(port, requests, connected).connect()
+        await protocol(port, built, connected).connect()
     for _ in range(connections):
         await connected.acquire()
     ready.write_text("ready\n")
