@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
+from errno import EAGAIN
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,8 @@ from counters.locks import lock, unlock
 from counters.records import ANY_TOTALS, Header, record
 
 SUFFIX = ".journal"
+DRAFT_SUFFIX = ".draft"
+"""Of a journal that is being put back."""
 NAME_LENGTH = 32
 
 _COPY_BYTES = 1024 * 1024
@@ -187,11 +190,12 @@ class Journal:
         """
         try:
             make_folder(self.path.parent)
-            draft = self.path.with_suffix(".draft")
+            draft = self.path.with_suffix(DRAFT_SUFFIX)
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
             fd = os.open(draft, flags, 0o600)
             try:
-                lock(fd)
+                if not lock(fd):
+                    raise BlockingIOError(EAGAIN, "somebody else has locked its draft")
                 copied = 0
                 while copied < self.end:
                     data = os.pread(self.fd, min(_COPY_BYTES, self.end - copied), copied)

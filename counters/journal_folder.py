@@ -6,13 +6,13 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from counters.files import is_at
-from counters.journal import NAME_LENGTH, SUFFIX
+from counters.journal import DRAFT_SUFFIX, NAME_LENGTH, SUFFIX
 from counters.locks import lock, unlock
 from counters.reader import Contents, is_torn, read_records
 from counters.records import Header, JournalUnreadable, read_header
@@ -28,6 +28,24 @@ def journals(folder: Path) -> list[Path]:
     Some of them may be no journals: `open_journal` says so.
     """
     return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def name_drafts(folder: Path) -> None:
+    """Give their names to journals whose processes died while they put them back.
+
+    A draft may be all that is left of a journal. As far as it is copied, it counts.
+    """
+    for draft in folder.glob(f"*{DRAFT_SUFFIX}"):
+        if not _is_name(draft.stem):
+            continue
+        with suppress(OSError, JournalUnreadable), open_journal(draft) as file:
+            fd = file.fileno()
+            try:
+                if lock(fd) and is_at(draft, fd):
+                    os.link(draft, draft.with_suffix(SUFFIX))  # which fails where that exists
+                    draft.unlink()
+            finally:
+                unlock(fd)
 
 
 def done_journals(folder: Path) -> list[Path]:

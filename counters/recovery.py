@@ -15,7 +15,7 @@ from django.db import DatabaseError, DataError, IntegrityError
 from counters import totals
 from counters.config import config
 from counters.corrupt_files import NoRoom, remove_left_drafts, set_aside
-from counters.journal_folder import OpenJournal, done_journals, journals, opened
+from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
 from counters.records import JournalUnreadable
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def flush_journals(
     """
     flushed = Flushed()
     totals_id = None if adopt else totals.identity()
+    name_drafts(folder)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             increments = _flush(journal, totals_id, progress)
@@ -73,6 +74,7 @@ def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> i
         django.db.Error: the database failed; the rest waits for the next time.
     """
     increments = 0
+    name_drafts(folder)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             if journal.is_orphan:
@@ -201,6 +203,7 @@ def reset(folder: Path) -> Reset:
         totals.lock_everything()
         here = []
         totals_id = totals.identity()
+        name_drafts(folder)
         for path in journals(folder):
             with suppress(FileNotFoundError), opened(path) as journal:
                 if not journal.is_for(totals_id):

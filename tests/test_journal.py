@@ -194,6 +194,24 @@ def test_only_files_with_the_name_and_the_header_of_a_journal_are_touched(
     assert folder.is_dir()
 
 
+def test_a_journal_whose_process_died_while_it_put_it_back_counts(stopped: Service) -> None:
+    leave(stopped, GOOD, ".draft")
+    leave(stopped, GOOD[:-1], ".draft")
+    foreign = [stopped.journal_dir / "notes.draft", leave(stopped, b"", ".1-2.draft")]
+    foreign[0].write_bytes(GOOD)
+    os.mkfifo(stopped.journal_dir / f"{uuid4().hex}.draft")
+    stopped.manage("resetnumbers", "--noinput")
+    leave(stopped, GOOD, ".draft")
+    stopped.manage("flushnumbers")
+    assert stopped.totals() == {"a": 7}
+    leave(stopped, GOOD, ".draft")
+    with stopped as service:
+        service.wait_for_totals({"a": 14})
+        wait_for(lambda: recovered(service), "the recovery", service.log)
+    assert len(list(stopped.journal_dir.glob("*.draft"))) == 3
+    assert all(path.exists() for path in foreign)
+
+
 def test_journals_of_format_1_are_recovered(stopped: Service) -> None:
     for path in FORMAT_1.iterdir():
         copy(path, stopped.journal_dir / f"{uuid4().hex}.journal")
