@@ -110,11 +110,6 @@ class Journal:
             raise
 
     @property
-    def unflushed_bytes(self) -> int:
-        """How many bytes are written and not in the totals yet."""
-        return self.end - self._flushed
-
-    @property
     def refusal(self) -> str:
         """Why a record would be refused just now; empty where it would not."""
         if self.trouble or self.missing:
@@ -242,8 +237,8 @@ class Journal:
     def leave_room_for(self, others_bytes: int) -> None:
         """Have so many bytes of other journals count against this one's limit, too."""
         self._others_bytes = others_bytes
+        # Where the last record may begin:
         self._last_begin = self._flushed + self._max_unflushed_bytes - others_bytes
-        """Where the last record may begin."""
 
     def open(self) -> BinaryIO:
         """Open the file for reading, wherever it is by now.
