@@ -40,7 +40,7 @@ siege: .venv/ready ## Load-test a running service with siege and check its total
 	@$(BIN)/python -m siege.run
 
 .PHONY: torture
-torture: .venv/ready-dev ## Break a real service in every way we know and count (some 6 minutes, or MINUTES=60)
+torture: .venv/ready-dev ## Break a real service in every way we know and count (some 12 minutes, or MINUTES=60)
 	@$(BIN)/python -m tests.torture
 
 .PHONY: fuzz

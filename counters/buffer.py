@@ -166,6 +166,16 @@ class Buffer:
             if totals_id is not None:
                 self._own.count_into(totals_id)
 
+    def leave_room_for(self, orphan_bytes: int) -> None:
+        """Accept so much less than the limit: journals of processes that are gone hold it.
+
+        So does a replaced journal of this process, as long as it is not flushed.
+        """
+        with self._lock:
+            leftover = self._leftover
+            leftover_bytes = 0 if leftover is None else leftover.journal.end
+            self._own.leave_room_for(orphan_bytes + leftover_bytes)
+
     def flushed_until(self) -> tuple[Journal, int] | None:
         """Return the journal and how much of it has been flushed; None where there is none."""
         with self._lock:

@@ -66,7 +66,8 @@ class Config:
     flush_interval_seconds: float
     """From one flush to the next."""
     max_journal_bytes: int
-    """Unflushed bytes past which a process's journal takes no more increments."""
+    """Unflushed bytes past which a process's journal takes no more increments. The journals of
+    processes that are gone count, too; and all `.corrupt` files together hold no more either."""
     max_pending_keys: int
     """Distinct keys that a process holds between two flushes."""
     max_body_bytes: int

@@ -12,7 +12,9 @@ from django.db import DatabaseError
 from counters import totals
 from counters.buffer import Buffer
 from counters.journal import Journal
+from counters.orphans import Orphans
 from counters.pending import Pending
+from counters.records import ANY_TOTALS
 from counters.recovery import recover_journals, report_damage, retire_journal
 from counters.state import FlusherState
 
@@ -31,6 +33,8 @@ class Flusher:
         self._buffer = buffer
         self._folder = folder
         self._interval_seconds = interval_seconds
+        self._orphans = Orphans(folder)
+        self._totals_id = ANY_TOTALS
         self._unreadable: set[Path] = set()
         self._one_at_a_time = Lock()
         self._stopping = Event()
@@ -43,6 +47,7 @@ class Flusher:
         self._prune_at = 0.0
 
     def start(self) -> None:
+        self._leave_room()  # before the first increment
         self._thread.start()
 
     def stop(self) -> None:
@@ -76,13 +81,8 @@ class Flusher:
             error: Exception | None = None
             try:
                 self._buffer.tend_journal(None)
-                totals_id = totals.identity()
-                self._buffer.tend_journal(totals_id)
-                if leftover := self._buffer.take_leftover():
-                    self._flush_buffer(leftover.journal, leftover)
-                if journal := self._journal_to_flush(totals_id):
-                    self._flush_buffer(journal)
-                self._recover(totals_id)
+                self._leave_room()
+                self._flush_all()
                 self._prune()
             except Exception as failure:  # whatever it is, this thread has to go on
                 error = failure
@@ -91,6 +91,26 @@ class Flusher:
                 # database file that has been deleted or replaced.
                 totals.close_connection()
                 self._note(error)
+
+    def _flush_all(self) -> None:
+        try:
+            self._totals_id = totals_id = totals.identity()
+            self._buffer.tend_journal(totals_id)
+            if leftover := self._buffer.take_leftover():
+                self._flush_buffer(leftover.journal, leftover)
+            if journal := self._journal_to_flush(totals_id):
+                self._flush_buffer(journal)
+            self._recover(totals_id)
+        finally:
+            self._leave_room()
+
+    def _leave_room(self) -> None:
+        """Have the journals of processes that are gone count against the buffer's limit.
+
+        Otherwise each restart while the database is away would add to what the folder holds. What
+        cannot be counted, and is named in the log, is left out: it must not stop the counting.
+        """
+        self._buffer.leave_room_for(self._orphans.held_bytes(self._totals_id, self._unreadable))
 
     def _run(self) -> None:
         pause_seconds = 0.0  # the first round is at once: it recovers what earlier processes left

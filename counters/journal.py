@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
+from errno import EAGAIN
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,13 +18,35 @@ from counters.locks import lock, unlock
 from counters.records import ANY_TOTALS, Header, record
 
 SUFFIX = ".journal"
+DRAFT_SUFFIX = ".draft"
+"""Of a journal that is being put back."""
 NAME_LENGTH = 32
 
 _COPY_BYTES = 1024 * 1024
 
 
 class JournalUnwritable(OSError):
-    """The journal could not take a record, and holds nothing of it. The text says why."""
+    """The journal could not take a record, and holds nothing of it. The text says why.
+
+    Attributes:
+        limit_bytes: the limit that was reached, if it is for that.
+    """
+
+    def __init__(self, reason: str, limit_bytes: int | None = None) -> None:
+        super().__init__(reason)
+        self.limit_bytes = limit_bytes
+
+
+def full(limit_bytes: int, others_bytes: int) -> JournalUnwritable:
+    """Return the error of a journal that may not grow.
+
+    Args:
+        others_bytes: what counts against the limit beside the journal.
+    """
+    others = ", with those of processes that are gone" if others_bytes else ""
+    return JournalUnwritable(
+        f"{limit_bytes} bytes of journals wait to be flushed{others}", limit_bytes
+    )
 
 
 class Journal:
@@ -42,9 +65,16 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, max_unflushed_bytes: int, totals_id: bytes = ANY_TOTALS
+        self,
+        folder: Path,
+        max_unflushed_bytes: int,
+        totals_id: bytes = ANY_TOTALS,
+        others_bytes: int = 0,
     ) -> None:
         """Make a new journal in `folder`, for the totals that have this id.
+
+        Args:
+            others_bytes: as in `leave_room_for`.
 
         Raises:
             JournalUnwritable: the file cannot be made or written.
@@ -54,6 +84,7 @@ class Journal:
         self.trouble = self.missing = ""
         self._sync_failed = False
         self._max_unflushed_bytes = max_unflushed_bytes
+        self.leave_room_for(others_bytes)
         try:
             make_folder(folder)
             self._create(folder)
@@ -79,18 +110,14 @@ class Journal:
             raise
 
     @property
-    def unflushed_bytes(self) -> int:
-        """How many bytes are written and not in the totals yet."""
-        return self.end - self._flushed
-
-    @property
     def refusal(self) -> str:
         """Why a record would be refused just now; empty where it would not."""
         if self.trouble or self.missing:
             return self.trouble or self.missing
-        if self.unflushed_bytes > self._max_unflushed_bytes:
-            return "it is full of increments that no flush has taken"
-        return ""
+        return str(self._full()) if self.end > self._last_begin else ""
+
+    def _full(self) -> JournalUnwritable:
+        return full(self._max_unflushed_bytes, self._others_bytes)
 
     def append(self, parts: Sequence[bytes]) -> None:
         """Write the record of sections, given as their parts, whole or not at all.
@@ -98,8 +125,10 @@ class Journal:
         Raises:
             JournalUnwritable: the journal is full or in trouble, or the disk is full or failed.
         """
-        if self.trouble or self.missing or self.end - self._flushed > self._max_unflushed_bytes:
+        if self.trouble or self.missing:
             raise JournalUnwritable(self.refusal)
+        if self.end > self._last_begin:
+            raise self._full()
         self._write(record(self.header.mark, parts))
 
     def _write(self, data: bytes) -> None:
@@ -107,7 +136,7 @@ class Journal:
             written = os.write(self.fd, data)
         except OSError as error:
             self._undo()
-            raise JournalUnwritable(error.strerror) from error
+            raise JournalUnwritable(error.strerror or str(error)) from error
         if written != len(data):
             self._undo()
             raise JournalUnwritable("the disk is full")
@@ -156,11 +185,12 @@ class Journal:
         """
         try:
             make_folder(self.path.parent)
-            draft = self.path.with_suffix(".draft")
+            draft = self.path.with_suffix(DRAFT_SUFFIX)
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
             fd = os.open(draft, flags, 0o600)
             try:
-                lock(fd)
+                if not lock(fd):
+                    raise BlockingIOError(EAGAIN, "somebody else has locked its draft")
                 copied = 0
                 while copied < self.end:
                     data = os.pread(self.fd, min(_COPY_BYTES, self.end - copied), copied)
@@ -202,6 +232,13 @@ class Journal:
     def flushed(self, end: int) -> None:
         """Note that the bytes up to `end` are in the totals, so that the journal may grow on."""
         self._flushed = end
+        self.leave_room_for(self._others_bytes)
+
+    def leave_room_for(self, others_bytes: int) -> None:
+        """Have so many bytes of other journals count against this one's limit, too."""
+        self._others_bytes = others_bytes
+        # Where the last record may begin:
+        self._last_begin = self._flushed + self._max_unflushed_bytes - others_bytes
 
     def open(self) -> BinaryIO:
         """Open the file for reading, wherever it is by now.

@@ -1,4 +1,4 @@
-"""The journals in a folder, of processes alive and gone: find, lock, read and remove them."""
+"""The journals in a folder, of processes alive and gone: find, lock and read them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from counters.files import is_at, sync_folder
-from counters.journal import NAME_LENGTH, SUFFIX
+from counters.files import is_at
+from counters.journal import DRAFT_SUFFIX, NAME_LENGTH, SUFFIX
 from counters.locks import lock, unlock
 from counters.reader import Contents, is_torn, read_records
 from counters.records import Header, JournalUnreadable, read_header
 
 _DONE_SUFFIX = ".done"
-
-_COPY_BYTES = 1024 * 1024
 
 _is_name = re.compile(rf"[0-9a-f]{{{NAME_LENGTH}}}").fullmatch
 
@@ -30,6 +28,24 @@ def journals(folder: Path) -> list[Path]:
     Some of them may be no journals: `open_journal` says so.
     """
     return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def name_drafts(folder: Path) -> None:
+    """Give their names to journals whose processes died while they put them back.
+
+    A draft may be all that is left of a journal. As far as it is copied, it counts.
+    """
+    for draft in folder.glob(f"*{DRAFT_SUFFIX}"):
+        if not _is_name(draft.stem):
+            continue
+        with suppress(OSError, JournalUnreadable), open_journal(draft) as file:
+            fd = file.fileno()
+            try:
+                if lock(fd) and is_at(draft, fd):
+                    os.link(draft, draft.with_suffix(SUFFIX))  # which fails where that exists
+                    draft.unlink()
+            finally:
+                unlock(fd)
 
 
 def done_journals(folder: Path) -> list[Path]:
@@ -102,31 +118,28 @@ class OpenJournal:
         return header is None or header.is_for(totals_id)
 
     def _header(self) -> Header | None:
-        self.file.seek(0)
-        try:
+        with self._named():
+            self.file.seek(0)
             return read_header(self.file)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Have errors say which journal they are about."""
+        try:
+            yield
         except JournalUnreadable as error:
             raise JournalUnreadable(f"{self.path} {error}") from error
+        except OSError as error:
+            raise JournalUnreadable(f"{self.path} cannot be read: {error.strerror}") from error
 
     def end(self, position: int) -> int:
-        """Return where the journal ends, with what is damaged in it; for a reset.
-
-        What looks like the beginning of a record at the end is none that was acknowledged: it may
-        be being written, or be what was left of a write that is undone just now.
-        """
+        """Return where the journal ends, with what is damaged in it; for a reset."""
         size = self.size
         header = self._header()
         if header is None:
             return position
-        try:
-            contents = read_records(self.file, header, position, size, past_damage=True)
-        except JournalUnreadable as error:
-            raise JournalUnreadable(f"{self.path} {error}") from error
-        if contents.damaged:
-            begin, end = contents.damaged[-1]
-            if end == size and is_torn(self.file, header, begin, size):
-                return max(begin, position)
-        return contents.end
+        with self._named():
+            return self._read_past_damage(header, position, size).end
 
     def read(self, position: int, progress: Callable[[int], object] | None = None) -> Contents:
         """Return what stands after `position`.
@@ -142,12 +155,35 @@ class OpenJournal:
         header = self._header()
         if header is None:
             return Contents(end=position)
-        try:
+        with self._named():
+            if self.is_orphan:
+                return self._read_past_damage(header, position, size, progress)
             return read_records(
-                self.file, header, position, size, past_damage=self.is_orphan, progress=progress
+                self.file, header, position, size, past_damage=False, progress=progress
             )
-        except JournalUnreadable as error:
-            raise JournalUnreadable(f"{self.path} {error}") from error
+
+    def _read_past_damage(
+        self,
+        header: Header,
+        position: int,
+        size: int,
+        progress: Callable[[int], object] | None = None,
+    ) -> Contents:
+        """Return what stands after `position`; it ends before what looks like a record's beginning.
+
+        A record of which only the beginning is there was not acknowledged, as far as this file
+        knows: it is being written, or undone, just now. Or the file is a copy that was made in the
+        middle of a write: the original, should it be flushed later, has the whole record, and the
+        position must not stand in the middle of it.
+        """
+        contents = read_records(
+            self.file, header, position, size, past_damage=True, progress=progress
+        )
+        if contents.damaged:
+            begin, end = contents.damaged[-1]
+            if end == size and is_torn(self.file, header, begin, size):
+                contents.end = begin
+        return contents
 
 
 @contextmanager
@@ -167,29 +203,3 @@ def opened(path: Path) -> Iterator[OpenJournal]:
             yield OpenJournal(path, file, is_orphan)
         finally:
             unlock(file.fileno())
-
-
-def set_aside(file: BinaryIO, path: Path, begin: int, end: int) -> tuple[Path, bool]:
-    """Copy the bytes from `begin` to `end` of a journal to a `.corrupt` file.
-
-    The name says which bytes they are, so that no other bytes are overwritten.
-
-    Returns:
-        The copy's path, and whether it is new.
-    """
-    copy = path.with_name(f"{path.stem}.{begin}-{end}.corrupt")
-    if copy.exists():
-        return copy, False
-    draft = copy.with_suffix(".corrupt.draft")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as target:
-        file.seek(begin)
-        left = end - begin
-        while left and (data := file.read(min(left, _COPY_BYTES))):
-            target.write(data)
-            left -= len(data)
-        target.flush()
-        os.fsync(target.fileno())
-    draft.rename(copy)
-    sync_folder(copy.parent)
-    return copy, True

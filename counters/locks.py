@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 
 _locked: set[int] = set()
 """File descriptors of this process that hold an flock."""
+_LOOKS = 100
+"""How many looks of others `lock` waits for: there are as many as processes, at the most."""
+_LOOK_SECONDS = 0.001
+"""More than one look takes."""
 
 
 def lock(fd: int) -> bool:
     """Lock an open file; return whether it was free. `unlock` has to come before it is closed."""
     _locked.add(fd)
+    for _ in range(_LOOKS):
+        if _try(fd, fcntl.LOCK_EX):
+            return True
+        # Who owns a file holds an exclusive lock. Who only looks (`is_owned`) holds a shared one
+        # for an instant: a file that is merely looked at must not be taken for one that is owned.
+        if not _try(fd, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        time.sleep(_LOOK_SECONDS)
+    return False
+
+
+def is_owned(fd: int) -> bool:
+    """Return whether somebody has locked an open file; nobody's `lock` fails because of this."""
+    _locked.add(fd)
+    is_free = _try(fd, fcntl.LOCK_SH)
+    unlock(fd)
+    return not is_free
+
+
+def _try(fd: int, kind: int) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from counters.journal import Journal, JournalUnwritable
+from counters.journal import Journal, JournalUnwritable, full
 from counters.records import ANY_TOTALS
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ class OwnJournal:
         self._max_journal_bytes = max_journal_bytes
         self._totals_id = ANY_TOTALS
         self._failed_at = 0.0
+        self._others_bytes = 0
 
     def append(self, parts: Sequence[bytes]) -> Journal:
         """Write the record of sections, given as their parts, and return the journal that it is in.
@@ -41,6 +42,8 @@ class OwnJournal:
         """
         try:
             if self.current is None:
+                if self._is_full:
+                    raise full(self._max_journal_bytes, self._others_bytes)
                 self.current = self._make()
             self.current.append(parts)
         except JournalUnwritable as error:
@@ -64,9 +67,22 @@ class OwnJournal:
         """Why a record would be refused just now; empty where it would not."""
         if self.current and self.current.refusal:
             return f"the journal takes no more increments: {self.current.refusal}"
+        if self.current is None and self._is_full:
+            return f"no journal is made: {full(self._max_journal_bytes, self._others_bytes)}"
         if self.write_error and time.monotonic() - self._failed_at < _REFUSAL_SECONDS:
             return f"the journal cannot be written: {self.write_error}"
         return ""
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether other journals alone have reached the limit."""
+        return self._others_bytes >= self._max_journal_bytes
+
+    def leave_room_for(self, others_bytes: int) -> None:
+        """Have so many bytes of other journals count against the limit, from now on."""
+        self._others_bytes = others_bytes
+        if self.current is not None:
+            self.current.leave_room_for(others_bytes)
 
     def count_into(self, totals_id: bytes) -> None:
         """Make journals for the totals that have this id from now on.
@@ -97,7 +113,7 @@ class OwnJournal:
             return None  # the old one goes on
 
     def _make(self) -> Journal:
-        return Journal(self._folder, self._max_journal_bytes, self._totals_id)
+        return Journal(self._folder, self._max_journal_bytes, self._totals_id, self._others_bytes)
 
     def keep_in_place(self) -> None:
         """Put the file back, if somebody has moved, replaced or removed it."""

@@ -6,13 +6,16 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from django.db import DatabaseError, DataError, IntegrityError
 
 from counters import totals
-from counters.journal_folder import OpenJournal, done_journals, journals, opened, set_aside
+from counters.config import config
+from counters.corrupt_files import NoRoom, remove_left_drafts, set_aside
+from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
 from counters.records import JournalUnreadable
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ def flush_journals(
     """
     flushed = Flushed()
     totals_id = None if adopt else totals.identity()
+    name_drafts(folder)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             increments = _flush(journal, totals_id, progress)
@@ -70,6 +74,7 @@ def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> i
         django.db.Error: the database failed; the rest waits for the next time.
     """
     increments = 0
+    name_drafts(folder)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             if journal.is_orphan:
@@ -77,6 +82,7 @@ def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> i
                 retire_journal(path)
     for done in done_journals(folder):
         done.unlink(missing_ok=True)
+    remove_left_drafts(folder)
     return increments
 
 
@@ -137,17 +143,31 @@ def _flush(
 
 
 def report_damage(file: BinaryIO, path: Path, damaged: Sequence[tuple[int, int]]) -> None:
-    """Keep a copy of each damaged range of a journal, and say so."""
+    """Keep a copy of each damaged range of a journal, where there is room, and say so.
+
+    To be called in the transaction in which the position moves past them.
+    """
+    max_bytes = config().max_journal_bytes
     for begin, end in damaged:
-        copy, is_new = set_aside(file, path, begin, end)
+        damage = f"{end - begin} bytes of {path}, from byte {begin}, are torn or corrupt: they are"
+        try:
+            copy, is_new = set_aside(file, path, begin, end, max_bytes)
+        except NoRoom:
+            # Before the COMMIT it would be said again with each try.
+            totals.after_commit(
+                partial(
+                    logger.error,
+                    "%s not counted, and no copy is kept, because the .corrupt files here would"
+                    " hold more than %d bytes (MAX_JOURNAL_BYTES): move them away. Everything else"
+                    " is counted.",
+                    damage,
+                    max_bytes,
+                )
+            )
+            continue
         if is_new:
             logger.error(
-                "%d bytes of %s, from byte %d, are torn or corrupt: they are not counted, and kept"
-                " in %s. Everything else is counted.",
-                end - begin,
-                path,
-                begin,
-                copy,
+                "%s not counted, and kept in %s. Everything else is counted.", damage, copy
             )
 
 
@@ -183,6 +203,7 @@ def reset(folder: Path) -> Reset:
         totals.lock_everything()
         here = []
         totals_id = totals.identity()
+        name_drafts(folder)
         for path in journals(folder):
             with suppress(FileNotFoundError), opened(path) as journal:
                 if not journal.is_for(totals_id):

@@ -7,7 +7,7 @@ The ORM serves where it can. It cannot express an upsert that adds: that is the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
@@ -51,6 +51,11 @@ def close_connection() -> None:
 def transaction() -> AbstractContextManager[None]:
     """Return a context in which all that is done to totals and positions is done, or nothing."""
     return django_transaction.atomic(using=config().database)
+
+
+def after_commit(callback: Callable[[], object]) -> None:
+    """Call `callback` once the transaction under way is committed; not if it fails."""
+    django_transaction.on_commit(callback, using=config().database)
 
 
 def _dialect() -> Dialect:

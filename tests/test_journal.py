@@ -194,6 +194,24 @@ def test_only_files_with_the_name_and_the_header_of_a_journal_are_touched(
     assert folder.is_dir()
 
 
+def test_a_journal_whose_process_died_while_it_put_it_back_counts(stopped: Service) -> None:
+    leave(stopped, GOOD, ".draft")
+    leave(stopped, GOOD[:-1], ".draft")
+    foreign = [stopped.journal_dir / "notes.draft", leave(stopped, b"", ".1-2.draft")]
+    foreign[0].write_bytes(GOOD)
+    os.mkfifo(stopped.journal_dir / f"{uuid4().hex}.draft")
+    stopped.manage("resetnumbers", "--noinput")
+    leave(stopped, GOOD, ".draft")
+    stopped.manage("flushnumbers")
+    assert stopped.totals() == {"a": 7}
+    leave(stopped, GOOD, ".draft")
+    with stopped as service:
+        service.wait_for_totals({"a": 14})
+        wait_for(lambda: recovered(service), "the recovery", service.log)
+    assert len(list(stopped.journal_dir.glob("*.draft"))) == 3
+    assert all(path.exists() for path in foreign)
+
+
 def test_journals_of_format_1_are_recovered(stopped: Service) -> None:
     for path in FORMAT_1.iterdir():
         copy(path, stopped.journal_dir / f"{uuid4().hex}.journal")
@@ -212,9 +230,13 @@ def test_journals_of_format_1_are_recovered(stopped: Service) -> None:
 def damaged(start_service: StartService) -> Service:
     """A service whose journal is damaged while it runs, in the second of three records."""
     service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    service.increment("earlier")
+    service.kill()
+    service.start()
+    service.wait_for_totals({"earlier": 1})  # the flush at the start is over: no other will come
     for key in "first", "damaged", "last":
         service.increment(key)
-    (path,) = service.journal_dir.glob("*.journal")
+    path = max(service.journal_dir.glob("*.journal"), key=lambda path: path.stat().st_mtime_ns)
     data = bytearray(path.read_bytes())
     data[data.index(b"damaged")] ^= 1
     with path.open("r+b") as file:
@@ -226,11 +248,13 @@ def test_a_living_process_flushes_from_memory_what_is_damaged_in_its_journal(
     damaged: Service,
 ) -> None:
     damaged.manage("flushnumbers")
-    assert damaged.totals() == {"first": 1}  # only the journal's own process can flush the rest
+    # Only the journal's own process can flush the rest.
+    assert damaged.totals() == {"earlier": 1, "first": 1}
     damaged.increment("later")
     damaged.manage("flushnumbers")
     damaged.stop()
-    assert damaged.totals() == {"first": 1, "damaged": 1, "last": 1, "later": 1}
+    expected = {"earlier": 1, "first": 1, "damaged": 1, "last": 1, "later": 1}
+    assert damaged.totals() == expected
 
 
 def test_a_reset_is_exact_where_the_journal_of_a_living_process_is_damaged(

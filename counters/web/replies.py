@@ -14,6 +14,7 @@ from django.http import HttpResponse
 
 from counters.config import config
 from counters.increments import BadIncrement
+from counters.journal import JournalUnwritable
 
 RETRY_AFTER_SECONDS = 1
 """How long a caller is asked to wait after a 503."""
@@ -85,8 +86,9 @@ def no_room() -> Reply:
     return unavailable(f"{limit} keys wait to be flushed", limit=limit)
 
 
-def journal_unwritable(problem: Exception) -> Reply:
-    return unavailable(f"the journal cannot be written: {problem}")
+def journal_unwritable(problem: JournalUnwritable) -> Reply:
+    limit = {} if problem.limit_bytes is None else {"limit": problem.limit_bytes}
+    return unavailable(f"the journal cannot be written: {problem}", **limit)
 
 
 def sync_failed() -> Reply:

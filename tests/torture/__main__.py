@@ -38,6 +38,7 @@ def main() -> int:
         sys.exit(f"No fault's name matches FAULTS={pattern.pattern!r}.")
     print(f"SEED={seed} repeats this run.")
     sums: dict[str, Counter[str]] = {}
+    figures: dict[str, dict[str, float]] = {}
     notes: list[str] = []
     deadline = time.monotonic() + minutes * 60
     rounds = 0
@@ -52,12 +53,16 @@ def main() -> int:
                 began = time.monotonic()
                 outcome = perform(fault.inflict, f"{seed} {rounds} {name}", long, beside_commands)
                 sums.setdefault(name, Counter()).update(_row(outcome))
+                worst = figures.setdefault(name, {})
+                for figure, number in outcome.figures.items():
+                    worst[figure] = max(number, worst.get(figure, 0))
                 if not outcome.ok:
                     what = outcome.failure or "increments are wrong"
                     notes.append(f"{name}: {what}\n(everything is in {outcome.folder})")
                 bar.update(round(time.monotonic() - began))
             rounds += 1
     _print_table(sums)
+    _print_figures(figures)
     for note in notes:
         print(f"\n{note}")
     return bool(notes)
@@ -67,6 +72,7 @@ def _round(faults: list[Fault], chance: random.Random, long: bool) -> Iterator[t
     """Yield each fault, and then some or all of them once more; True: beside commands."""
     for fault in faults:
         yield fault, False
+    faults = [fault for fault in faults if not fault.alone]
     if not long:
         faults = chance.sample(faults, min(_FAULTS_BESIDE_COMMANDS, len(faults)))
     for fault in faults:
@@ -89,6 +95,17 @@ def _print_table(sums: dict[str, Counter[str]]) -> None:
     print(f"{'fault':{width}}" + "".join(f"{column:>14}" for column in columns))
     for name, row in sums.items():
         print(f"{name:{width}}" + "".join(f"{row[column]:>14,}" for column in columns))
+
+
+def _print_figures(figures: dict[str, dict[str, float]]) -> None:
+    """Print what was measured, where anything was: the worst of all rounds."""
+    measured = {name: row for name, row in figures.items() if row}
+    columns = list(dict.fromkeys(column for row in measured.values() for column in row))
+    width = max(map(len, measured), default=0)
+    if measured:
+        print(f"\n{'figures':{width}}" + "".join(f"{column:>25}" for column in columns))
+    for name, row in measured.items():
+        print(f"{name:{width}}" + "".join(f"{row.get(column, 0):>25,.0f}" for column in columns))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """One client: sends increments until SIGTERM, and writes down what became of each.
 
-    python -m tests.torture.client PORT SEED LEDGER
+    python -m tests.torture.client PORT RECONNECTS SEED LEDGER
+
+RECONNECTS says how many of the requests have a new connection, from 0 to 1. If INCREMENT_TOKEN is
+set, the requests have the token.
 
 A ledger has one line of JSON for each request: when it was sent, when it was answered, the status
 (0: no answer came) and its increments. Values are 1 and -1, so that a sum says how many increments
@@ -11,6 +14,7 @@ one of each was lost, its total would not show it.
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -28,22 +32,25 @@ _REPLY_SECONDS = 30
 """How long a client waits for a reply: longer than any fault stops a worker."""
 
 
-def main(port: int, seed: str, ledger: TextIO) -> None:
+_TOKEN = f"Bearer {os.environ['INCREMENT_TOKEN']}" if "INCREMENT_TOKEN" in os.environ else None
+
+
+def main(port: int, reconnects: float, seed: str, ledger: TextIO) -> None:
     chance = random.Random(seed)
     connection: _Connection | None = None
     for _ in until_sigterm():
         time.sleep(_PAUSE_SECONDS)
+        sent = time.monotonic()
         if connection is None:
             try:
                 connection = _Connection(port)
             except OSError:
                 continue
         increments, request = _request(chance)
-        sent = time.monotonic()
         status = connection.exchange(request)
         ledger.write(json.dumps([sent, time.monotonic(), status, increments]) + "\n")
         ledger.flush()
-        if not status or chance.random() < 0.02:  # a new connection may reach another worker
+        if not status or chance.random() < reconnects:  # a new connection may reach another worker
             connection.close()
             connection = None
 
@@ -57,9 +64,9 @@ def _request(chance: random.Random) -> tuple[list[tuple[str, int]], bytes]:
         increments.append((key, -1 if key.startswith("-") else 1))
     if batch:
         body = json.dumps([{"key": key, "value": value} for key, value in increments])
-        return increments, build_request(body.encode(), content_type=JSON)
+        return increments, build_request(body.encode(), content_type=JSON, token=_TOKEN)
     body = f"key={increments[0][0]}&value={increments[0][1]}"
-    return increments, build_request(body.encode())
+    return increments, build_request(body.encode(), token=_TOKEN)
 
 
 class _Connection:
@@ -89,5 +96,5 @@ class _Connection:
 
 
 if __name__ == "__main__":
-    with open(sys.argv[3], "w") as ledger:
-        main(int(sys.argv[1]), sys.argv[2], ledger)
+    with open(sys.argv[4], "w") as ledger:
+        main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], ledger)

@@ -17,16 +17,20 @@ class Fault:
     inflict: Inflict
     short: bool
     """Whether it belongs to the short run, which is part of `make test`."""
+    alone: bool
+    """Whether it is made alone only, and not beside commands, too."""
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(name: str, proves: str, short: bool = False) -> Callable[[Inflict], Inflict]:
+def fault(
+    name: str, proves: str, short: bool = False, *, alone: bool = False
+) -> Callable[[Inflict], Inflict]:
     """Register a function that makes a fault happen to a service under load."""
 
     def register(inflict: Inflict) -> Inflict:
-        FAULTS[name] = Fault(name, proves, inflict, short)
+        FAULTS[name] = Fault(name, proves, inflict, short, alone)
         return inflict
 
     return register

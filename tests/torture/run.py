@@ -34,6 +34,7 @@ from tests.torture.account import (
 from tests.torture.orders import sabotaged_service
 
 _CLIENTS = 3
+_RECONNECTS = 0.02
 _LIMIT_SECONDS, _LONG_LIMIT_SECONDS = 240, 2400
 """A fault that takes longer than this has failed: its short form, and its long form."""
 
@@ -48,6 +49,7 @@ class Run:
         long: whether the fault is to have its long form.
         beside_commands: whether flushnumbers and resetnumbers are run beside the load.
         injected: how many times the fault was made to happen.
+        figures: what was measured, by name; the table has it, and nothing fails because of it.
         ledgers, command_ledgers: the files that clients and commanders write.
         more_requests: requests besides those in the clients' ledgers.
         resets: resets besides those in the commanders' ledgers.
@@ -67,6 +69,7 @@ class Run:
         self.injected = 0
         self.replaced = -math.inf
         self.durable_until = math.inf
+        self.figures: dict[str, float] = {}
         self.ledgers: list[Path] = []
         self.command_ledgers: list[Path] = []
         self.more_requests: list[Request] = []
@@ -82,33 +85,39 @@ class Run:
         self.service.ensure_running()
 
     @contextmanager
-    def load(self, port: int = 0) -> Iterator[None]:
+    def load(
+        self, port: int = 0, *, clients: int = _CLIENTS, reconnects: float = _RECONNECTS
+    ) -> Iterator[list[Path]]:
         """Have clients send increments during the block; all have begun when it begins.
 
         Args:
             port: the service to load; 0: the run's own, beside commands if these are wanted.
+            clients: how many.
+            reconnects: how many of a client's requests have a new connection, from 0 to 1.
+
+        Yields the clients' ledgers.
         """
         with ExitStack() as ends:
             begun = []
             if self.beside_commands and not port:
                 ledger = self._ledger(self.command_ledgers, "commands")
                 begun.append(ledger)
-                ends.enter_context(self._process("tests.torture.commander", ledger))
-            for _ in range(_CLIENTS):
-                ledger = self._ledger(self.ledgers, "requests")
-                begun.append(ledger)
-                arguments = [str(port or self.service.port)]
-                ends.enter_context(self._process("tests.torture.client", ledger, *arguments))
-            for ledger in begun:
-                wait_for(partial(_has_begun, ledger), f"the first line of {ledger}")
-            yield
+                ends.enter_context(self.process("tests.torture.commander", ledger))
+            ledgers = [self._ledger(self.ledgers, "requests") for _ in range(clients)]
+            arguments = str(port or self.service.port), str(reconnects)
+            for ledger in ledgers:
+                ends.enter_context(self.process("tests.torture.client", ledger, *arguments))
+            for ledger in begun + ledgers:
+                wait_for(partial(has_begun, ledger), f"the first line of {ledger}")
+            yield ledgers
 
     def _ledger(self, ledgers: list[Path], name: str) -> Path:
         ledgers.append(self.folder / f"{name} {len(ledgers)}")
         return ledgers[-1]
 
     @contextmanager
-    def _process(self, module: str, ledger: Path, *arguments: str) -> Iterator[None]:
+    def process(self, module: str, ledger: Path, *arguments: str) -> Iterator[None]:
+        """Run a module during the block: its arguments are these, something random and a file."""
         command = [sys.executable, "-m", module, *arguments, str(self.chance.random()), str(ledger)]
         with (self.folder / module).open("ab") as log:
             process = subprocess.Popen(
@@ -176,7 +185,7 @@ class Run:
         )
 
 
-def _has_begun(ledger: Path) -> bool:
+def has_begun(ledger: Path) -> bool:
     return ledger.exists() and ledger.stat().st_size > 0
 
 
@@ -185,6 +194,8 @@ class Outcome:
     injected: int
     """How many times the fault was made to happen."""
     verdict: Verdict
+    figures: dict[str, float]
+    """What was measured."""
     failure: str
     """What went wrong, so that there is no verdict; empty where nothing did."""
     folder: Path
@@ -213,7 +224,7 @@ def perform(
     except Exception as error:
         failure = str(error) if isinstance(error, AssertionError) else repr(error)
         (folder / "failure").write_text(traceback.format_exc())
-    outcome = Outcome(run.injected, verdict, failure, folder)
+    outcome = Outcome(run.injected, verdict, run.figures, failure, folder)
     if outcome.ok:
         shutil.rmtree(folder)
     return outcome

@@ -22,6 +22,8 @@ ORDER = [
     "journal",
     "own_journal",
     "journal_folder",
+    "orphans",
+    "corrupt_files",
     "receipt",
     "pending",
     "state",

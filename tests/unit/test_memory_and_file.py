@@ -93,6 +93,26 @@ def test_a_damaged_file_costs_nothing_while_its_process_lives_though_a_flush_fai
     assert counted() == {"a": 1, "b": 1, "c": 1, "d": 1}
 
 
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_record_that_is_torn_in_a_copy_counts_from_the_original(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, lives: bool
+) -> None:
+    """A disk may be cloned while a record is being written."""
+    begin = buffer.record([Increment("first", 1)]).end
+    receipt = buffer.record([Increment("torn in the copy", 1)])
+    assert receipt.journal is not None
+    clone = tmp_path / "clone" / receipt.journal.path.name
+    clone.parent.mkdir()
+    clone.write_bytes(receipt.journal.path.read_bytes()[: (begin + receipt.end) // 2])
+    recover_journals(clone.parent, totals.identity(), set())
+    assert counted() == {"first": 1}
+    buffer.record([Increment("last", 1)])
+    if not lives:
+        buffer.close()
+    flusher.flush()
+    assert counted() == {"first": 1, "torn in the copy": 1, "last": 1}
+
+
 class TimeLimit(BaseException):
     """What a signal handler may raise, as task queues do."""
 

@@ -4,7 +4,9 @@ from tests.torture.fault import FAULTS
 from tests.torture.faults import (  # noqa: F401  (registers them)
     commands,
     databases,
+    files,
     journals,
+    neighbours,
     pairs,
     power,
     processes,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 from tests.testbed.databases import copy, empty_database, locked
 from tests.testbed.postgresql import socket_path, start_postgresql
+from tests.testbed.service import Service
+from tests.testbed.waiting import wait_for
 from tests.torture.fault import Inflict, fault
 from tests.torture.proxy import Proxy
 from tests.torture.run import Run
@@ -39,6 +42,41 @@ def _make_read_only(run: Run) -> None:
         finally:
             _set_writable(run.service.database, True)
         run.service.wait_for_log("The flush succeeds again")
+
+
+def _wait_until_gone(service: Service, workers: set[int]) -> None:
+    wait_for(lambda: not workers & set(service.workers()), "the workers to end", service.log)
+
+
+_MAX_JOURNAL_BYTES = 2**20
+_TURN_BYTES = 2**16
+"""More than a journal goes beyond its limit."""
+
+
+@fault(
+    "reloads while the database is away",
+    "the folder's bound holds however often, and all counts once the database is back",
+)
+def _reload_without_database(run: Run) -> None:
+    run.start(MAX_JOURNAL_BYTES=str(_MAX_JOURNAL_BYTES))
+    service = run.service
+    with run.load():
+        run.pause()
+        with run.no_commands():
+            _set_writable(service.database, False)
+        try:
+            for sig in [signal.SIGHUP, signal.SIGKILL] * (5 if run.long else 2):
+                run.wait_for_status(503)
+                before = set(service.workers())
+                service.send_signal(sig, before if sig == signal.SIGKILL else None)
+                _wait_until_gone(service, before)
+                run.injected += 1
+                held = sum(path.stat().st_size for path in service.journal_dir.iterdir())
+                at_once = 2 * int(service.environment["WEB_CONCURRENCY"])  # old ones and new ones
+                assert held < at_once * (_MAX_JOURNAL_BYTES + _TURN_BYTES), f"{held} bytes are held"
+        finally:
+            _set_writable(service.database, True)
+        run.wait_for_progress()
 
 
 def _set_writable(database: Path, writable: bool) -> None:
