@@ -26,6 +26,10 @@ class JournalUnwritable(OSError):
     """The journal could not take a record, and holds nothing of it. The text says why."""
 
 
+class JournalFull(JournalUnwritable):
+    """The journal has as many bytes that no flush has taken as it may."""
+
+
 class Journal:
     """A journal that this process has made and appends to.
 
@@ -88,18 +92,27 @@ class Journal:
         """Why a record would be refused just now; empty where it would not."""
         if self.trouble or self.missing:
             return self.trouble or self.missing
-        if self.unflushed_bytes > self._max_unflushed_bytes:
+        if self.is_full:
             return "it is full of increments that no flush has taken"
         return ""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a record would be refused for no other reason than what no flush has taken."""
+        is_over = self.end - self._flushed > self._max_unflushed_bytes
+        return is_over and not self.trouble and not self.missing
 
     def append(self, parts: Sequence[bytes]) -> None:
         """Write the record of sections, given as their parts, whole or not at all.
 
         Raises:
-            JournalUnwritable: the journal is full or in trouble, or the disk is full or failed.
+            JournalFull: no flush has taken what is written.
+            JournalUnwritable: the journal is in trouble, or the disk is full or failed.
         """
-        if self.trouble or self.missing or self.end - self._flushed > self._max_unflushed_bytes:
+        if self.trouble or self.missing:
             raise JournalUnwritable(self.refusal)
+        if self.end - self._flushed > self._max_unflushed_bytes:
+            raise JournalFull(self.refusal)
         self._write(record(self.header.mark, parts))
 
     def _write(self, data: bytes) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from counters.journal import Journal, JournalUnwritable
+from counters.journal import Journal, JournalFull, JournalUnwritable
 from counters.records import ANY_TOTALS
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class OwnJournal:
         self._folder = folder
         self._max_journal_bytes = max_journal_bytes
         self._totals_id = ANY_TOTALS
-        self._failed_at = 0.0
+        self._failed_at = -math.inf
 
     def append(self, parts: Sequence[bytes]) -> Journal:
         """Write the record of sections, given as their parts, and return the journal that it is in.
@@ -52,7 +53,8 @@ class OwnJournal:
                     error,
                 )
             self.write_error = str(error)
-            self._failed_at = time.monotonic()
+            if not isinstance(error, JournalFull):  # for how long it is full, the journal knows
+                self._failed_at = time.monotonic()
             raise
         if self.write_error:
             self.write_error = ""
@@ -67,6 +69,11 @@ class OwnJournal:
         if self.write_error and time.monotonic() - self._failed_at < _REFUSAL_SECONDS:
             return f"the journal cannot be written: {self.write_error}"
         return ""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it would be refused because no flush has taken what is written."""
+        return self.current is not None and self.current.is_full
 
     def count_into(self, totals_id: bytes) -> None:
         """Make journals for the totals that have this id from now on.

@@ -14,6 +14,7 @@ from django.http import HttpResponse
 
 from counters.config import config
 from counters.increments import BadIncrement
+from counters.journal import JournalFull, JournalUnwritable
 
 RETRY_AFTER_SECONDS = 1
 """How long a caller is asked to wait after a 503."""
@@ -85,8 +86,12 @@ def no_room() -> Reply:
     return unavailable(f"{limit} keys wait to be flushed", limit=limit)
 
 
-def journal_unwritable(problem: Exception) -> Reply:
-    return unavailable(f"the journal cannot be written: {problem}")
+def journal_unwritable(problem: JournalUnwritable) -> Reply:
+    if isinstance(problem, JournalFull):
+        return unavailable("the journal is full of increments that no flush has taken")
+    # What the system said is for those who are known: with a token, nobody else comes as far.
+    detail = f": {problem}" if config().token else ""
+    return unavailable(f"the journal cannot be written{detail}")
 
 
 def sync_failed() -> Reply:
