@@ -24,9 +24,10 @@ class Pages:
 
     def __init__(self, application: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
         self._application = application
-        self._pages = Pool(places=4, max_waiting=64, max_wait_seconds=10)
-        # A login is a third of a second of CPU. Two at a time would not be faster than one after
-        # the other where all CPUs are busy, and the event loop would have to wait longer for one.
+        # Python runs one thread at a time, so more would not be faster; with each, the event loop
+        # waits longer for its turn. Of two, one goes on while the other waits for the database.
+        self._pages = Pool(places=2, max_waiting=64, max_wait_seconds=10)
+        # A login is a third of a second of CPU.
         self._logins = Pool(places=1, max_waiting=64, max_wait_seconds=10)
         self._unsent_bytes = 0
 
