@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.admin import LOGIN_PATH, login_request
+from tests.testbed.commands import STALLED
 from tests.testbed.replies import ReplyReader, read_replies, receive_all
-from tests.testbed.requests import build_request, connect, talk
+from tests.testbed.requests import ORDINARY, build_request, connect, increment, talk
 from tests.testbed.service import Service, StartService
 from tests.testbed.waiting import wait_for
 
@@ -89,6 +90,34 @@ def test_health_checks_take_no_thread(one_worker: Service, version: str) -> None
             assert reply is not None
             assert reply.status == 200
         assert threads(worker) <= before
+
+
+def test_increments_that_miss_the_lane_take_no_thread_while_they_wait_for_the_disk(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    stall = tmp_path / "stall"
+    service = start_service(
+        command=STALLED, JOURNAL_FSYNC="always", STALL=str(stall), WEB_CONCURRENCY="1"
+    )
+    service.increment("before")
+    (worker,) = service.workers()
+    before = threads(worker)
+    stall.touch()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(connect(service.port))) for _ in range(200)]
+        for client in clients:
+            client.sendall(increment(ORDINARY, "a"))
+        assert service.request("GET", "/healthz").status == 200  # all have been read before
+        assert threads(worker) <= before
+        assert not any(map(has_reply, clients))
+        stall.unlink()
+        for client in clients:
+            client.setblocking(True)
+            reply = ReplyReader(client.makefile("rb")).next()
+            assert reply is not None
+            assert reply.status == 200
+        assert threads(worker) <= before
+    service.wait_for_totals({"before": 1, "a": 200})
 
 
 def test_slow_clients_hold_no_place(one_worker: Service) -> None:
