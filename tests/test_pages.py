@@ -52,7 +52,10 @@ def test_many_logins_at_once_take_few_threads_and_increments_count_meanwhile(
         for _ in range(50):
             one_worker.increment("a")
             assert threads(worker) <= FEW
-        wait_for(lambda: sum(map(has_reply, clients)) >= WAITING, "the surplus to be refused")
+        refused_at_once = 5.0  # those that wait get their 503 after ten seconds
+        wait_for(
+            lambda: sum(map(has_reply, clients)) >= WAITING, "refusals", seconds=refused_at_once
+        )
         statuses = []
         for client in filter(has_reply, clients):
             client.setblocking(True)
