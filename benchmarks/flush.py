@@ -21,6 +21,8 @@ _BATCH_INCREMENTS = 10_000
 _REQUESTS_PER_SECOND = 500
 """How many requests are sent during the flush."""
 _FLUSH_TIMEOUT_SECONDS = 120
+_TOKEN = "benchmark"
+"""Whoever has it gets the numbers that this needs from /healthz."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def measure_flush(keys: int) -> Flush:
     """
     start = incrementer(
         WEB_CONCURRENCY="1",
+        INCREMENT_TOKEN=_TOKEN,
         FLUSH_INTERVAL=str(5 + keys / 100_000),  # all batches have to be sent before it
         MAX_PENDING_KEYS=str(keys + 1),  # one more, for the requests during the flush
     )
@@ -78,7 +81,7 @@ def measure_flush(keys: int) -> Flush:
 
 
 def _post(connection: socket.socket, body: bytes, content_type: str) -> None:
-    connection.sendall(build_request(body, content_type=content_type))
+    connection.sendall(build_request(body, content_type=content_type, token=f"Bearer {_TOKEN}"))
     reply = connection.recv(4096)
     if not reply.startswith(b"HTTP/1.1 200"):
         raise Void(f"a request got: {reply.decode(errors='replace')}")
@@ -135,5 +138,6 @@ class _FlushWatch(Thread):
 
 def _health(service: Service, name: str) -> int:
     """Return one number of what the service says about its health."""
-    number: int = service.request("GET", "/healthz").json()[name]
+    authorization = {"Authorization": f"Bearer {_TOKEN}"}
+    number: int = service.request("GET", "/healthz", headers=authorization).json()[name]
     return number

@@ -116,11 +116,12 @@ class Buffer:
         with self._lock:
             journal = self._own.current
             keys = len(self._deltas) + self._flushing_keys
-            refusal = self._own.refusal
+            refusal, is_full = self._own.refusal, self._own.is_full
             if keys >= self._max_pending_keys:
+                is_full = True
                 refusal = f"{self._max_pending_keys} keys wait to be flushed"
             pending_bytes = journal.end - self._start if journal else 0
-            return BufferState(keys, pending_bytes, refusal, self._own.write_error)
+            return BufferState(keys, pending_bytes, refusal, is_full, self._own.write_error)
 
     # Syncing
 

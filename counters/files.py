@@ -9,9 +9,10 @@ from pathlib import Path
 def is_at(path: Path, fd: int) -> bool:
     """Return whether the open file `fd` is the one at `path`: it may have been moved or removed."""
     try:
-        return os.path.samestat(path.stat(), os.fstat(fd))
-    except FileNotFoundError:
+        found = path.stat()
+    except OSError:  # a folder above it may be a file now, or closed to this user
         return False
+    return os.path.samestat(found, os.fstat(fd))
 
 
 def make_folder(folder: Path) -> None:

@@ -26,27 +26,25 @@ _COPY_BYTES = 1024 * 1024
 
 
 class JournalUnwritable(OSError):
-    """The journal could not take a record, and holds nothing of it. The text says why.
+    """The journal could not take a record, and holds nothing of it. The text says why."""
+
+
+class JournalFull(JournalUnwritable):
+    """As much waits to be flushed as may.
 
     Attributes:
-        limit_bytes: the limit that was reached, if it is for that.
+        limit_bytes: how much that is.
     """
 
-    def __init__(self, reason: str, limit_bytes: int | None = None) -> None:
-        super().__init__(reason)
+    def __init__(self, limit_bytes: int, others_bytes: int) -> None:
+        """Say so.
+
+        Args:
+            others_bytes: what counts against the limit beside the process's own journal.
+        """
+        others = ", with those of processes that are gone" if others_bytes else ""
+        super().__init__(f"{limit_bytes} bytes of journals wait to be flushed{others}")
         self.limit_bytes = limit_bytes
-
-
-def full(limit_bytes: int, others_bytes: int) -> JournalUnwritable:
-    """Return the error of a journal that may not grow.
-
-    Args:
-        others_bytes: what counts against the limit beside the journal.
-    """
-    others = ", with those of processes that are gone" if others_bytes else ""
-    return JournalUnwritable(
-        f"{limit_bytes} bytes of journals wait to be flushed{others}", limit_bytes
-    )
 
 
 class Journal:
@@ -114,16 +112,22 @@ class Journal:
         """Why a record would be refused just now; empty where it would not."""
         if self.trouble or self.missing:
             return self.trouble or self.missing
-        return str(self._full()) if self.end > self._last_begin else ""
+        return str(self._full()) if self.is_full else ""
 
-    def _full(self) -> JournalUnwritable:
-        return full(self._max_unflushed_bytes, self._others_bytes)
+    def _full(self) -> JournalFull:
+        return JournalFull(self._max_unflushed_bytes, self._others_bytes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a record would be refused for no other reason than what no flush has taken."""
+        return self.end > self._last_begin and not self.trouble and not self.missing
 
     def append(self, parts: Sequence[bytes]) -> None:
         """Write the record of sections, given as their parts, whole or not at all.
 
         Raises:
-            JournalUnwritable: the journal is full or in trouble, or the disk is full or failed.
+            JournalFull: no flush has taken what is written.
+            JournalUnwritable: the journal is in trouble, or the disk is full or failed.
         """
         if self.trouble or self.missing:
             raise JournalUnwritable(self.refusal)

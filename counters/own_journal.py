@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from counters.journal import Journal, JournalUnwritable, full
+from counters.journal import Journal, JournalFull, JournalUnwritable
 from counters.records import ANY_TOTALS
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class OwnJournal:
         self._folder = folder
         self._max_journal_bytes = max_journal_bytes
         self._totals_id = ANY_TOTALS
-        self._failed_at = 0.0
+        self._failed_at = -math.inf
         self._others_bytes = 0
 
     def append(self, parts: Sequence[bytes]) -> Journal:
@@ -42,8 +43,8 @@ class OwnJournal:
         """
         try:
             if self.current is None:
-                if self._is_full:
-                    raise full(self._max_journal_bytes, self._others_bytes)
+                if self.is_full:
+                    raise self._full()
                 self.current = self._make()
             self.current.append(parts)
         except JournalUnwritable as error:
@@ -55,7 +56,8 @@ class OwnJournal:
                     error,
                 )
             self.write_error = str(error)
-            self._failed_at = time.monotonic()
+            if not isinstance(error, JournalFull):  # for how long it is full, the journal knows
+                self._failed_at = time.monotonic()
             raise
         if self.write_error:
             self.write_error = ""
@@ -67,16 +69,21 @@ class OwnJournal:
         """Why a record would be refused just now; empty where it would not."""
         if self.current and self.current.refusal:
             return f"the journal takes no more increments: {self.current.refusal}"
-        if self.current is None and self._is_full:
-            return f"no journal is made: {full(self._max_journal_bytes, self._others_bytes)}"
+        if self.current is None and self.is_full:
+            return f"no journal is made: {self._full()}"
         if self.write_error and time.monotonic() - self._failed_at < _REFUSAL_SECONDS:
             return f"the journal cannot be written: {self.write_error}"
         return ""
 
     @property
-    def _is_full(self) -> bool:
-        """Whether other journals alone have reached the limit."""
+    def is_full(self) -> bool:
+        """Whether it would be refused because no flush has taken what is written."""
+        if self.current is not None:
+            return self.current.is_full
         return self._others_bytes >= self._max_journal_bytes
+
+    def _full(self) -> JournalFull:
+        return JournalFull(self._max_journal_bytes, self._others_bytes)
 
     def leave_room_for(self, others_bytes: int) -> None:
         """Have so many bytes of other journals count against the limit, from now on."""

@@ -16,6 +16,8 @@ class BufferState:
     pending_bytes: int
     refusal: str
     """Why an increment of a new key would be refused; empty where it would not."""
+    is_full: bool
+    """Whether the reason is that as much waits to be flushed as may, and not the disk."""
     write_error: str
     """What the last write to the journal said; empty if it succeeded."""
 
@@ -35,6 +37,22 @@ class FlusherState:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why increments are not accepted, or do not get into the totals. Anyone may read it."""
+
+    why: str
+    """One word: `journal`, `full` or `database`."""
+    sentence: str
+    """It has no paths and no addresses in it, and nothing that the system or the database said."""
+
+
+_UNWRITABLE = Trouble("journal", "the journal cannot be written")
+_FULL = Trouble("full", "as much waits to be flushed as this process may keep")
+_FAILS = Trouble("database", "the flush fails")
+_HANGS = Trouble("database", "the flush does not end")
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What is pending, and how flushing goes."""
 
@@ -43,16 +61,19 @@ class State:
 
     @property
     def last_error(self) -> str:
-        """What went wrong last and does so still; empty where nothing does."""
-        return self.flusher.error or self.buffer.write_error
+        """What went wrong last and does so still; empty where nothing does.
+
+        It may hold what is for the operator only: paths, addresses.
+        """
+        return self.flusher.error or self.buffer.write_error or self.buffer.refusal
 
     @property
-    def trouble(self) -> str:
-        """Why increments are not accepted, or do not get into the totals; empty while they do."""
+    def trouble(self) -> Trouble | None:
+        """Why increments are not accepted, or do not get into the totals; None while they do."""
         if self.buffer.refusal:
-            return self.buffer.refusal
+            return _FULL if self.buffer.is_full else _UNWRITABLE
         if self.flusher.failures and self.flusher.seconds_since_flush > UNREADY_AFTER_SECONDS:
-            return "the flush fails"
+            return _FAILS
         if self.flusher.seconds_in_flush > UNREADY_AFTER_SECONDS:
-            return "the flush does not end"
-        return ""
+            return _HANGS
+        return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 from counters.buffer import Buffer
+
+logger = logging.getLogger(__name__)
 
 _EVERYSEC_SECONDS = 1.0
 
@@ -50,6 +53,9 @@ class Syncer:
             stopping = self._stopping  # read before the last sync, which so serves all who wait
             with self._lock:
                 waiting, self._waiting = self._waiting, []
-            self._buffer.sync()
+            try:
+                self._buffer.sync()
+            except Exception:  # whatever it is, this thread has to go on: replies wait for it
+                logger.exception("The sync failed.")
             for callback in waiting:
                 callback()

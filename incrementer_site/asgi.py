@@ -1,9 +1,14 @@
-"""The service for an ASGI server: Django, with bodies bounded, and a flush when it shuts down."""
+"""The service for an ASGI server: the API on the event loop, Django for the rest.
+
+When the server shuts down, what is pending is flushed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import time
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -12,25 +17,61 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "incrementer_site.settings")
 
 _django = get_asgi_application()
 
-from counters.config import config  # noqa: E402  (needs Django to be set up)
+from django.urls import reverse  # noqa: E402  (needs Django to be set up, as the others)
+
 from counters.recorder import recorder, stop_recorder  # noqa: E402
+from counters.web.replies import Reply  # noqa: E402
+from incrementer_site import api  # noqa: E402
+from incrementer_site.incoming import incoming_pages  # noqa: E402
+from incrementer_site.logins import LoginThrottle, send_too_many  # noqa: E402
+from incrementer_site.messages import body_of, send_reply  # noqa: E402
+from incrementer_site.pages import Pages  # noqa: E402
+
+_SWITCH_SECONDS = 0.0005
+"""How long a busy thread may keep Python's lock from the event loop, each time that the loop wants
+it: for each socket that it serves. Python's default is ten times as long, and increments wait twice
+as long beside pages. Without pages it makes no difference."""
+
+_pages = Pages(_django)
+_throttle = LoginThrottle()
+_login_path = reverse("admin:login")
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one ASGI connection; the lifespan starts the flusher and flushes a last time."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
+    elif scope["path"] in api.PATHS:
+        reply = await api.answer(scope, receive)
+        if reply is not None:
+            await send_reply(reply, send)
     else:
-        await _django(_without_parameters(scope), _bounded(receive), send)
+        await _page(scope, receive, send)
 
 
 async def _lifespan(receive: Any, send: Any) -> None:
     await receive()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     recorder()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await asyncio.to_thread(stop_recorder)
     await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _page(scope: Any, receive: Any, send: Any) -> None:
+    is_login = scope["path"] == _login_path and scope["method"] == "POST"
+    if is_login:
+        host, *_ = scope.get("client") or ("",)
+        wait_seconds = _throttle.seconds_to_wait(host, time.monotonic())
+        if wait_seconds:
+            await send_too_many(wait_seconds, send)
+            return
+    async with body_of(receive, incoming_pages()) as body:
+        if isinstance(body, Reply):
+            await send_reply(body, send)
+        elif body is not None:
+            await _pages.answer(_without_parameters(scope), body, receive, send, is_login=is_login)
 
 
 def _without_parameters(scope: Any) -> Any:
@@ -40,21 +81,3 @@ def _without_parameters(scope: Any) -> Any:
         for name, value in scope["headers"]
     ]
     return {**scope, "headers": headers}
-
-
-def _bounded(receive: Any) -> Any:
-    """Cut a body off one byte past its limit: Django would spool a body of any length to disk."""
-    left = config().max_body_bytes + 1
-
-    async def bounded() -> Any:
-        nonlocal left
-        message = await receive()
-        while message["type"] == "http.request" and left == 0:
-            message = await receive()  # Django has its end, and expects no more of it
-        if message["type"] == "http.request":
-            body = message.get("body", b"")[:left]
-            left -= len(body)
-            message = {**message, "body": body, "more_body": message["more_body"] and left > 0}
-        return message
-
-    return bounded

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
 
@@ -30,11 +33,46 @@ def check_environment(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def check_database_file(**kwargs: Any) -> list[CheckMessage]:
     """Return an error for an SQLite database that is a folder, or in none."""
-    database = settings.DATABASES["default"]
-    path = Path(database["NAME"])
-    is_postgresql = database["ENGINE"] != "django.db.backends.sqlite3"
-    if is_postgresql or (path.parent.is_dir() and not path.is_dir()):
+    path = _database_file()
+    if path is None or (path.parent.is_dir() and not path.is_dir()):
         return []
     problem = f"DATABASE_URL names {str(path)!r}, which cannot be a file."
     hint = "Set it to a file in a folder that exists: sqlite:////path/file.db."
     return [Error(problem, hint=hint, id="incrementer_site.E002")]
+
+
+@register()
+def check_file_modes(**kwargs: Any) -> list[CheckMessage]:
+    """Return a warning where every user of the machine may read or write the SQLite database.
+
+    What the service makes is private (see the settings). A file that it finds keeps its mode.
+    """
+    path = _database_file()
+    if path is None:
+        return []
+    files = [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
+    open_files = [shlex.quote(str(file)) for file in files if _is_open_to_all(file)]
+    if not open_files:
+        return []
+    return [
+        checks.Warning(
+            f"Every user of this machine may read {' and '.join(open_files)}: the admin's sessions"
+            " and password hashes are in there.",
+            hint=f"chmod 600 {' '.join(open_files)}",
+            id="incrementer_site.W001",
+        )
+    ]
+
+
+def _database_file() -> Path | None:
+    database = settings.DATABASES["default"]
+    is_sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
+    return Path(database["NAME"]) if is_sqlite else None
+
+
+def _is_open_to_all(file: Path) -> bool:
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and bool(mode & (stat.S_IROTH | stat.S_IWOTH))

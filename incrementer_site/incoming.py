@@ -6,6 +6,9 @@ from functools import cache
 
 from django.conf import settings
 
+from counters.web import replies
+from counters.web.replies import Reply
+
 
 class IncomingBytes:
     """Bounds the memory that arriving requests take. For the event loop's thread only.
@@ -31,8 +34,22 @@ class IncomingBytes:
         """Give back what `take` has taken."""
         self._left_bytes += count_bytes
 
+    def no_room(self) -> Reply:
+        """Return the reply to a request for which there is no room."""
+        sentence = f"{self.max_bytes} bytes of requests have arrived already"
+        return replies.unavailable(sentence, limit=self.max_bytes)
+
 
 @cache
-def incoming_bytes() -> IncomingBytes:
-    """Return this worker's own."""
+def incoming_increments() -> IncomingBytes:
+    """Return what this worker may hold of increments."""
     return IncomingBytes(settings.MAX_INCOMING_BYTES)
+
+
+@cache
+def incoming_pages() -> IncomingBytes:
+    """Return what this worker may hold of requests for pages.
+
+    Anyone may send those. What they hold back must not keep from counting who has the token.
+    """
+    return IncomingBytes(settings.MAX_INCOMING_BYTES // 4)

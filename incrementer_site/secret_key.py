@@ -7,6 +7,8 @@ from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
 
+from counters.files import sync_folder
+
 
 def secret_key(path: Path) -> str:
     """Return `DJANGO_SECRET_KEY`, or the key kept in `path`, which is made if it is missing.
@@ -29,4 +31,5 @@ def secret_key(path: Path) -> str:
             pass
         finally:
             draft.unlink()
+        sync_folder(path.parent)  # another key after a power cut would end every login
     return path.read_text()

@@ -12,6 +12,10 @@ from urllib.parse import quote
 from incrementer_site.database import database
 from incrementer_site.secret_key import secret_key
 
+# What this process makes is nobody else's to read: the database holds sessions and password hashes,
+# and so do the files that SQLite lays beside it. Each way of starting comes through here.
+os.umask(0o077)
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = os.environ.get("DJANGO_DEBUG", "").lower() in {"1", "true", "on", "yes"}

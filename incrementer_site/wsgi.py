@@ -1,4 +1,4 @@
-"""The service for a WSGI server. `make run` uses asgi.py."""
+"""The service for a WSGI server. `make run` uses asgi.py, which also throttles logins."""
 
 import os
 from typing import Any

@@ -44,6 +44,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 def admin(start_service: StartService, browser: webdriver.Chrome) -> Service:
     """The service, with a superuser logged in and some totals."""
     service = start_service(
+        WEB_CONCURRENCY="1",
         DJANGO_SUPERUSER_USERNAME="root",
         DJANGO_SUPERUSER_PASSWORD="let me in",
         DJANGO_SUPERUSER_EMAIL="",
@@ -101,3 +102,34 @@ def test_totals_cannot_be_changed(admin: Service, browser: webdriver.Chrome) -> 
     for path in ["add/", "apple/delete/"]:
         browser.get(site + path)
         assert "403" in browser.title, path
+
+
+def test_the_list_of_totals_says_how_counting_goes(
+    admin: Service, browser: webdriver.Chrome
+) -> None:
+    page = f"http://127.0.0.1:{admin.port}/admin/counters/number/"
+
+    def counting() -> str:
+        browser.get(page)
+        return browser.find_element(By.ID, "counting").text
+
+    assert "wait to be flushed" in counting()
+    assert "error" not in counting()
+    shutil.rmtree(admin.journal_dir)
+    admin.journal_dir.write_text("in the way")
+    wait_for(lambda: "Not ready: the journal cannot be written." in counting(), "the trouble")
+    assert "File exists" in counting()
+
+
+def test_who_tries_too_often_sees_a_page_that_says_so(
+    start_service: StartService, browser: webdriver.Chrome
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1")
+    for _ in range(11):
+        service.request("POST", "/admin/login/")
+    browser.get(f"http://127.0.0.1:{service.port}/admin/")
+    browser.find_element(By.NAME, "username").send_keys("root")
+    browser.find_element(By.NAME, "password").send_keys("let me in")
+    browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+    wait_for(lambda: "Too many logins" in browser.title, "the page")
+    assert "try again in" in browser.find_element(By.TAG_NAME, "body").text

@@ -95,12 +95,14 @@ def test_neither_singles_nor_batches_count_of_a_turn_at_the_limit(
     assert service.totals() == {"a": 40_000, "small": 100 * accepted, "b": 2 * accepted}
 
 
-def test_the_reply_says_why_no_journal_can_be_made(start_service: StartService) -> None:
-    service = start_service(WEB_CONCURRENCY="1")
+def test_the_reply_to_who_has_the_token_says_why_no_journal_can_be_made(
+    start_service: StartService,
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", INCREMENT_TOKEN="token")
     (worker,) = service.workers()
     psutil.Process(worker).rlimit(psutil.RLIMIT_FSIZE, (10, -1))  # less than a journal's header
     for reason in ("the disk is full", "File too large"):
-        reply = service.post("key=a&value=1")
+        reply = service.post("key=a&value=1", Authorization="Bearer token")
         assert_unavailable(reply)
         assert reason in reply.json()["error"]
         psutil.Process(worker).rlimit(psutil.RLIMIT_FSIZE, (0, -1))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -136,6 +137,40 @@ def test_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert len(keys.pop()) > 40
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["key"]
+
+
+def test_what_the_service_makes_is_private(tmp_path: Path) -> None:
+    command = ("sh", "-c", f"umask 022 && exec {' '.join(GUNICORN)}")
+    service = Service(tmp_path, command=command, JOURNAL_DIR=str(tmp_path / "new" / "journal"))
+    service.database.unlink()
+    migrate = ("sh", "-c", f"umask 022 && exec {' '.join(MANAGE)} migrate -v0")
+    subprocess.run(migrate, cwd=ROOT, env=service.environment, check=True)
+    with service:
+        service.increment("a")
+        with closing(sqlite3.connect(service.database)) as reader:  # -wal and -shm stay meanwhile
+            reader.execute("SELECT 1 FROM numbers").fetchall()
+            service.wait_for_totals({"a": 1})
+            made = {path.name: path for path in tmp_path.rglob("*") if path.name != "service.log"}
+            assert {"numbers.db", "numbers.db-wal", "numbers.db-shm", "new", "journal"} < set(made)
+            assert any(name.endswith(".journal") for name in made)
+            for path in made.values():
+                assert path.stat().st_mode & 0o077 == 0, path
+        assert "no issues" in service.manage("check")
+
+
+@pytest.mark.parametrize("name", ["numbers.db", "numbers.db-wal"])
+def test_a_database_that_everyone_may_read_is_left_so_and_named(tmp_path: Path, name: str) -> None:
+    service = Service(tmp_path)
+    path = tmp_path / name
+    path.touch()
+    path.chmod(0o644)
+    said = service.manage("check")
+    assert "incrementer_site.W001" in said
+    assert f"chmod 600 {path}" in said
+    with service:
+        service.increment("a")
+        service.wait_for_totals({"a": 1})
+    assert not path.exists() or path.stat().st_mode & 0o777 == 0o644
 
 
 def test_development_tools_are_there_with_debug_only(tmp_path: Path) -> None:

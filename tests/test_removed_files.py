@@ -39,6 +39,25 @@ def test_a_journal_that_is_removed_is_put_back_and_outlives_its_process(
     assert service.log().count("while it was in use. It is back") <= 1
 
 
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+def test_a_file_in_the_place_of_the_folder_stops_counting_until_it_is_gone(
+    start_service: StartService, fsync: str
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", JOURNAL_FSYNC=fsync)
+    service.increment("before", 100)
+    shutil.rmtree(service.journal_dir)
+    service.journal_dir.write_text("in the way")
+    wait_for(lambda: service.post("key=refused&value=1").status == 503, "503", service.log)
+    assert service.request("GET", "/readyz").json()["why"] == "journal"
+    service.journal_dir.unlink()
+    wait_for(lambda: service.request("GET", "/readyz").status == 200, "readiness", service.log)
+    service.increment("after")
+    service.stop()
+    totals = service.totals()
+    assert (totals["before"], totals["after"]) == (100, 1)
+    assert "Traceback" not in service.log()
+
+
 def test_starting_afresh_under_a_living_service_loses_nothing(start_service: StartService) -> None:
     service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
     service.increment("a", 100)

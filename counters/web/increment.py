@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import NamedTuple
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
 
 from counters.config import config
 from counters.increments import BadIncrement, Batch, Increment
 from counters.journal import JournalUnwritable
+from counters.receipt import Receipt
 from counters.recorder import recorder
 from counters.web import replies
+from counters.web.bearer import has_token
 from counters.web.bodies import parse_form, parse_json
-from counters.web.methods import allow
 from counters.web.origins import may_count
 from counters.web.replies import Reply
 
@@ -29,12 +30,15 @@ _PARSERS: dict[str, Callable[[bytes], Increment | Batch]] = {
     "application/json": parse_json,
 }
 
+OTHER_METHOD = replies.not_allowed("POST")
+"""The reply to another method than POST."""
+
 _OTHER_TYPE = replies.error(
     415, f"Content-Type is neither {' nor '.join(_PARSERS)}", field="Content-Type"
 )
 
 
-class Headers(NamedTuple):
+class Fields(NamedTuple):
     """What of a request's headers matters to an increment; absent ones are empty."""
 
     content_type: str = ""
@@ -45,23 +49,23 @@ class Headers(NamedTuple):
     host: str = ""
 
 
-def reader_of(headers: Headers) -> Read | Reply:
-    """Return how the body of a request is read that has these headers.
+def reader_of(fields: Fields) -> Read | Reply:
+    """Return how the body of a request is read that has these fields.
 
     Where the headers are reason enough to refuse it, return the reply. Requests with the same
     headers may share what is returned.
     """
-    transfer_encoding = headers.transfer_encoding.strip().lower()
+    transfer_encoding = fields.transfer_encoding.strip().lower()
     if transfer_encoding not in ("", "chunked"):
         sentence = "Transfer-Encoding is not chunked"
         return replies.error(501, sentence, field="Transfer-Encoding")
     settings = config()
-    if settings.token and not _has_token(headers.authorization, settings.token):
+    if settings.token and not has_token(fields.authorization):
         return replies.unauthorized()
-    if not may_count(settings.origins, headers.origin, headers.sec_fetch_site, headers.host):
+    if not may_count(settings.origins, fields.origin, fields.sec_fetch_site, fields.host):
         return replies.error(403, "web pages of this origin may not count", field="Origin")
     max_body_bytes = settings.max_body_bytes
-    parse = _PARSERS.get(headers.content_type.partition(";")[0].strip().lower())
+    parse = _PARSERS.get(fields.content_type.partition(";")[0].strip().lower())
 
     def read(body: bytes) -> Increment | Batch | Reply:
         if len(body) > max_body_bytes:
@@ -76,22 +80,17 @@ def reader_of(headers: Headers) -> Read | Reply:
     return read
 
 
-def _has_token(authorization: str, token: bytes) -> bool:
-    scheme, _, credentials = authorization.partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(
-        credentials.strip().encode("utf-8", "replace"), token
-    )
-
-
-@allow("POST")
+@csrf_exempt  # callers carry no CSRF token and need none: no cookie of theirs is looked at
 def increment(request: HttpRequest) -> HttpResponse:
     """Record the increments in the body: form-encoded `key` and `value`, or JSON."""
+    if request.method != "POST":
+        return OTHER_METHOD.to_django()
     found = _read(request)
-    return (found if isinstance(found, Reply) else _record(found)).to_django()
+    return (found if isinstance(found, Reply) else _answer(found)).to_django()
 
 
 def _read(request: HttpRequest) -> Increment | Batch | Reply:
-    headers = Headers(
+    fields = Fields(
         content_type=request.META.get("CONTENT_TYPE", ""),
         authorization=request.META.get("HTTP_AUTHORIZATION", ""),
         transfer_encoding=request.META.get("HTTP_TRANSFER_ENCODING", ""),
@@ -99,7 +98,7 @@ def _read(request: HttpRequest) -> Increment | Batch | Reply:
         sec_fetch_site=request.META.get("HTTP_SEC_FETCH_SITE", ""),
         host=request.META.get("HTTP_HOST", ""),
     )
-    read = reader_of(headers)
+    read = reader_of(fields)
     try:
         return read if isinstance(read, Reply) else read(request.body)
     except RequestDataTooBig:
@@ -108,16 +107,30 @@ def _read(request: HttpRequest) -> Increment | Batch | Reply:
         return replies.error(400, "the body did not arrive whole", field="body")
 
 
-def _record(request: Increment | Batch) -> Reply:
+def _answer(request: Increment | Batch) -> Reply:
+    receipt = record(request)
+    if isinstance(receipt, Reply):
+        return receipt
     running = recorder()
-    try:
-        receipt = running.record([request])
-    except JournalUnwritable as problem:
-        return replies.journal_unwritable(problem)
-    if receipt.refused:
-        return replies.no_room()
     if running.waits_for_sync:
         running.wait_for_sync()
-        if not receipt.is_durable:
-            return replies.sync_failed()
+    return reply_to(receipt)
+
+
+def record(request: Increment | Batch) -> Receipt | Reply:
+    """Record one request. Return its receipt, or the reply that refuses it.
+
+    Where the recorder waits for a sync, `reply_to` may be asked only after one.
+    """
+    try:
+        receipt = recorder().record([request])
+    except JournalUnwritable as problem:
+        return replies.journal_unwritable(problem)
+    return replies.no_room() if receipt.refused else receipt
+
+
+def reply_to(receipt: Receipt) -> Reply:
+    """Return the reply to a request that was recorded."""
+    if recorder().waits_for_sync and not receipt.is_durable:
+        return replies.sync_failed()
     return replies.RECORDED

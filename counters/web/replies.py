@@ -14,7 +14,7 @@ from django.http import HttpResponse
 
 from counters.config import config
 from counters.increments import BadIncrement
-from counters.journal import JournalUnwritable
+from counters.journal import JournalFull, JournalUnwritable
 
 RETRY_AFTER_SECONDS = 1
 """How long a caller is asked to wait after a 503."""
@@ -87,8 +87,11 @@ def no_room() -> Reply:
 
 
 def journal_unwritable(problem: JournalUnwritable) -> Reply:
-    limit = {} if problem.limit_bytes is None else {"limit": problem.limit_bytes}
-    return unavailable(f"the journal cannot be written: {problem}", **limit)
+    if isinstance(problem, JournalFull):
+        return unavailable(str(problem), limit=problem.limit_bytes)
+    # What the system said is for those who are known: with a token, nobody else comes as far.
+    detail = f": {problem}" if config().token else ""
+    return unavailable(f"the journal cannot be written{detail}")
 
 
 def sync_failed() -> Reply:

@@ -1,4 +1,4 @@
-"""Heads of increments: what the bytes before a body mean, looked at once and remembered.
+"""Heads of requests: what the bytes before a body mean, looked at once and remembered.
 
 A client that keeps its connection sends the same request line and headers each time. What the
 parser once read as an increment means the same when the same bytes come again, so the parser is not
@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from counters.web import increment, replies
-from counters.web.increment import PATH, Read, reader_of
+from counters.web import health, replies
+from counters.web.increment import PATH, Fields, Read, reader_of
 from counters.web.replies import Reply
 from incrementer_site.lane.limits import Limits
 
 Headers = list[tuple[bytes, bytes]]
 
 _PATH = PATH.encode()
+_HEALTH = {path.encode(): path for path in health.PATHS}
 
-_FIELDS = {field.replace("_", "-").encode(): field for field in increment.Headers._fields}
+_FIELDS = {field.replace("_", "-").encode(): field for field in Fields._fields}
 """The names of the headers that matter, and of the fields that they are in."""
 
 _is_host = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*").fullmatch
@@ -38,11 +39,12 @@ class Head:
     """Whether the client wants the connection closed after the reply."""
 
 
-def is_increment(method: bytes, target: bytes, version: str, headers: Headers) -> bool:
+def is_for_lane(method: bytes, target: bytes, version: str, headers: Headers) -> bool:
     """Return whether the lane can answer a request with this line and these headers."""
-    if method != b"POST" or version != "1.1":
+    if version != "1.1":
         return False
-    if target != _PATH and not target.startswith(_PATH + b"?"):
+    path = target.partition(b"?")[0]
+    if not (method == b"POST" and path == _PATH) and not (method == b"GET" and path in _HEALTH):
         return False
     content_types = 0
     for name, value in headers:
@@ -55,19 +57,27 @@ def is_increment(method: bytes, target: bytes, version: str, headers: Headers) -
     return content_types <= 1
 
 
-def read_of(headers: Headers) -> Read | Reply:
-    """Return how the body of an increment is read, or the reply that refuses it by its head.
+def read_of(target: bytes, headers: Headers) -> Read | Reply:
+    """Return how the body of a request is read that `is_for_lane`, or the reply that refuses it.
 
     Args:
         headers: names in lower case.
     """
+    fields = fields_of(headers)
+    if path := _HEALTH.get(target.partition(b"?")[0]):
+        return lambda _: health.answer(path, "GET", fields.authorization)
+    return reader_of(fields)
+
+
+def fields_of(headers: Headers) -> Fields:
+    """Return what of a request's headers matters; names in lower case."""
     found: dict[str, str] = {}
     for name, value in headers:
         if field := _FIELDS.get(name):
             text = value.decode("latin1")
             # Of several with one name, Django makes one like this.
             found[field] = f"{found[field]},{text}" if field in found else text
-    return reader_of(increment.Headers(**found))
+    return Fields(**found)
 
 
 def wrong_host(version: str, headers: Headers) -> Reply | None:

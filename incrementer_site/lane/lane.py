@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from counters.config import config
 from counters.web.replies import RECORDED, Reply
-from incrementer_site.incoming import incoming_bytes
+from incrementer_site.incoming import incoming_increments
 from incrementer_site.lane.heads import Headers, KnownHeads
 from incrementer_site.lane.intake import Intake
 from incrementer_site.lane.limits import Limits
@@ -40,7 +40,7 @@ class Lane:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.turn = Turn(limits)
-        self.incoming = incoming_bytes()
+        self.incoming = incoming_increments()
         self.intake = Intake(limits, self.incoming)
         self.known_heads = KnownHeads(limits)
         self.max_body_bytes = config().max_body_bytes

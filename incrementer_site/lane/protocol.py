@@ -70,7 +70,7 @@ class IncrementProtocol(OrdinaryProtocol):
     def _is_reading_other(self) -> bool:
         """Whether the body of an ordinary request has begun to arrive and has not ended."""
         reader = self._reader
-        return bool(reader and reader.in_message and not reader.in_head and not reader.is_increment)
+        return bool(reader and reader.in_message and not reader.in_head and not reader.is_for_lane)
 
     def _is_idle(self) -> bool:
         return not self._unanswered and not self.has_ordinary()
@@ -78,7 +78,7 @@ class IncrementProtocol(OrdinaryProtocol):
     def shutdown(self) -> None:
         """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
         reader = self._reader
-        if reader is not None and reader.in_message and reader.is_increment:
+        if reader is not None and reader.in_message and reader.is_for_lane:
             reader.is_last = True
         elif self._unanswered and not self.has_ordinary():
             self._closing = True
@@ -142,9 +142,7 @@ class IncrementProtocol(OrdinaryProtocol):
             self.flow.has_unread = True
             self.flow.pause_reading()
         else:
-            limit = self._lane.incoming.max_bytes
-            sentence = f"{limit} bytes of requests have arrived already"
-            self.refuse(replies.unavailable(sentence, limit=limit))
+            self.refuse(self._lane.incoming.no_room())
 
     def take(self, data: bytes) -> None:
         """Look at what has arrived."""
@@ -163,7 +161,7 @@ class IncrementProtocol(OrdinaryProtocol):
             and not self.has_ordinary()
         ):
             self._since_seconds = self._lane.seconds
-            self.increment(head, body)
+            self.lane_request(head, body)
             return
         if reader is None:
             reader = self._reader = RequestReader(self, self._lane)
@@ -222,7 +220,7 @@ class IncrementProtocol(OrdinaryProtocol):
     def is_closing(self) -> bool:
         return self._closing
 
-    def increment(self, head: Head, body: bytes) -> None:
+    def lane_request(self, head: Head, body: bytes) -> None:
         self._closing = head.closes  # what arrives after it gets no reply, so it must not count
         self._unanswered += 1
         if self._unanswered > self._lane.limits.max_unanswered:
@@ -230,6 +228,10 @@ class IncrementProtocol(OrdinaryProtocol):
         self._lane.turn.add(self, head, body)
 
     # Replies
+
+    def owes_one(self) -> bool:
+        """Whether one request waits for its reply, and no more."""
+        return self._unanswered == 1
 
     def reply(self, reply: Reply, close: bool) -> None:
         """Answer the increment that has waited longest."""

@@ -9,7 +9,7 @@ import httptools
 from counters.web import replies
 from counters.web.increment import Read
 from counters.web.replies import Reply
-from incrementer_site.lane.heads import Head, Headers, is_increment, read_of, wrong_host
+from incrementer_site.lane.heads import Head, Headers, is_for_lane, read_of, wrong_host
 from incrementer_site.lane.lane import Lane
 
 
@@ -20,7 +20,7 @@ class Connection(Protocol):
     def has_ordinary(self) -> bool: ...
     def is_closing(self) -> bool: ...
     def refuse(self, reply: Reply) -> None: ...
-    def increment(self, head: Head, body: bytes) -> None: ...
+    def lane_request(self, head: Head, body: bytes) -> None: ...
     def other_begins(
         self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
     ) -> None: ...
@@ -34,7 +34,7 @@ class RequestReader:
     Attributes:
         in_message: whether a request has begun to arrive and has not ended.
         in_head: whether its head has not ended.
-        is_increment: whether the lane answers it; known once its head has ended.
+        is_for_lane: whether the lane answers it; known once its head has ended.
         is_last: whether its reply is to close the connection, because the worker shuts down.
         latest: the head of the increment that arrived last, if the same bytes mean the same again.
         head_bytes: how much of a head or a trailer has arrived, but for the read that it began in.
@@ -46,7 +46,7 @@ class RequestReader:
         self._lane = lane
         self._make_parser()
         self.in_message = self.in_head = False
-        self.is_increment = False
+        self.is_for_lane = False
         self.is_last = False
         self.latest: Head | None = None
         self.head_bytes = self.held_bytes = 0
@@ -108,7 +108,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         self._connection.request_begins()
         self.in_head = self.in_message = True
-        self.is_increment = False
+        self.is_for_lane = False
         self.head_bytes = 0
         self._target = b""
         self._headers = []
@@ -129,12 +129,12 @@ class RequestReader:
         if refusal := wrong_host(version, self._headers):
             self._connection.refuse(refusal)
         self.in_head = False
-        self.is_increment = self._connection.is_closing() or (  # then it is thrown away at its end
+        self.is_for_lane = self._connection.is_closing() or (  # then it is thrown away at its end
             not self._connection.has_ordinary()
-            and is_increment(self._parser.get_method(), self._target, version, self._headers)
+            and is_for_lane(self._parser.get_method(), self._target, version, self._headers)
         )
-        if self.is_increment:
-            self._read = read_of(self._headers)
+        if self.is_for_lane:
+            self._read = read_of(self._target, self._headers)
             self._is_refusal_of_now = False
             self._body_bytes = 0
         else:
@@ -143,7 +143,7 @@ class RequestReader:
     def on_body(self, body: bytes) -> None:
         self._got_body = True
         self.head_bytes = 0
-        if not self.is_increment:
+        if not self.is_for_lane:
             self._connection.other_body(body)
         elif not self._connection.is_closing():
             self._body_bytes += len(body)
@@ -157,9 +157,7 @@ class RequestReader:
         if length_bytes > lane.max_body_bytes:
             self._refuse_body(replies.body_too_large())
         elif length_bytes > lane.limits.max_free_body_bytes and not self._hold(length_bytes):
-            limit = lane.incoming.max_bytes
-            sentence = f"{limit} bytes of requests have arrived already"
-            self._refuse_body(replies.unavailable(sentence, limit=limit))
+            self._refuse_body(lane.incoming.no_room())
             self._is_refusal_of_now = True
         elif not self._body:
             self._body = body
@@ -189,7 +187,7 @@ class RequestReader:
         if self._parser.should_upgrade():
             return
         self.in_message = False
-        if not self.is_increment:
+        if not self.is_for_lane:
             self._connection.other_ends()
         elif not self._connection.is_closing():
             read, body = self._read, bytes(self._body)
@@ -202,4 +200,4 @@ class RequestReader:
                 closes=self.is_last or not self._parser.should_keep_alive(),
             )
             self.latest = None if self._is_refusal_of_now else head
-            self._connection.increment(head, body)
+            self._connection.lane_request(head, body)

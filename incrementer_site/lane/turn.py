@@ -27,6 +27,11 @@ class Connection(Protocol):
     """Where a request came from, and its reply goes."""
 
     def reply(self, reply: Reply, close: bool) -> None: ...
+    def owes_one(self) -> bool: ...
+
+
+Sender = tuple[Connection, bool]
+"""A connection, and whether its reply is to close it."""
 
 
 class Turn:
@@ -60,7 +65,7 @@ class Turn:
             try:
                 found = head.read(body)
             except Exception:  # one request's trouble is not that of the others in its turn
-                logger.exception("POST /increment failed.")
+                logger.exception("A request failed.")
                 found = replies.server_failed()
             if isinstance(found, Reply):
                 answers.append(found)
@@ -71,22 +76,12 @@ class Turn:
         receipt: Receipt | None = None
         if requests:
             receipt, answers = _record(running, requests, answers)
-        if not running.waits_for_sync:
-            _send([(connection, head.closes) for connection, head, _ in arrivals], answers)
-            return
-
-        # Refusals wait, too: the replies of earlier turns, which come before them, may be waiting.
-        # (Nothing holds the bodies meanwhile. A sync may take long, and they much memory.)
+        # Nothing holds the bodies from here on. A sync may take long, and they much memory.
         senders = [(connection, head.closes) for connection, head, _ in arrivals]
-
-        def send_after_sync() -> None:
-            if receipt is None or receipt.is_durable:
-                _send(senders, answers)
-            else:
-                _send(senders, _instead(answers, RECORDED, replies.sync_failed()))
-
-        loop = asyncio.get_running_loop()
-        running.after_sync(lambda: loop.call_soon_threadsafe(send_after_sync))
+        if running.waits_for_sync:
+            _send_after_sync(running, senders, answers, receipt)
+        else:
+            _send(senders, answers)
 
 
 def _record(
@@ -115,7 +110,34 @@ def _instead(answers: Sequence[Reply], wrong: Reply, right: Reply) -> list[Reply
     return [right if each is wrong else each for each in answers]
 
 
-def _send(senders: Sequence[tuple[Connection, bool]], answers: Sequence[Reply]) -> None:
+def _send_after_sync(
+    running: Recorder,
+    senders: Sequence[Sender],
+    answers: Sequence[Reply],
+    receipt: Receipt | None,
+) -> None:
+    waiting: list[tuple[Sender, Reply]] = []
+    for sender, answer in zip(senders, answers, strict=True):
+        connection, closes = sender
+        if answer is not RECORDED and connection.owes_one():
+            connection.reply(answer, closes)  # a refusal, or health: neither waits for the disk
+        else:  # or replies of earlier turns, which come before it, are waiting
+            waiting.append((sender, answer))
+    if not waiting:
+        return
+    senders, answers = zip(*waiting, strict=True)
+
+    def send() -> None:
+        if receipt is None or receipt.is_durable:
+            _send(senders, answers)
+        else:
+            _send(senders, _instead(answers, RECORDED, replies.sync_failed()))
+
+    loop = asyncio.get_running_loop()
+    running.after_sync(lambda: loop.call_soon_threadsafe(send))
+
+
+def _send(senders: Sequence[Sender], answers: Sequence[Reply]) -> None:
     for (connection, closes), answer in zip(senders, answers, strict=True):
         connection.reply(answer, closes)
     if len(senders) > 1:

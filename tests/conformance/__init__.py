@@ -1,1 +1,1 @@
-"""The increment lane answers as Django's own ASGI and WSGI handlers do, and counts the same."""
+"""The increment lane, asgi.py without it, and Django's WSGI handler answer and count the same."""

@@ -1,4 +1,4 @@
-"""Three services: one answers in its lane, one in Django's ASGI handler, one in its WSGI one."""
+"""Three services: one answers in its lane, one in asgi.py, one in Django's WSGI handler."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 GUNICORN = (sys.executable, "-m", "gunicorn")
 PRELOAD = (*GUNICORN, "--preload")
 PLAIN_ASGI = (*GUNICORN, "--worker-class", "tests.testbed.configs.plain_worker.PlainWorker")
-"""Django's own ASGI handler answers everything."""
+"""The service without the lane: all goes through uvicorn's own protocol to asgi.py."""
 WSGI = (*GUNICORN, "--worker-class", "gthread", "incrementer_site.wsgi:application")
 THREADED_WSGI = (
     *(*GUNICORN, "--config", "python:tests.testbed.configs.gthread"),

@@ -63,6 +63,7 @@ class Service(ProcessGroup):
         folder.mkdir(parents=True, exist_ok=True)
         if "DATABASE_URL" not in settings and not self.database.exists():
             self.database.write_bytes(empty_database())
+            self.database.chmod(0o600)  # as the service would make it
 
     def start(self) -> None:
         """Start the service and return once it answers.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from counters.recorder import recorder, stop_recorder
-from incrementer_site.incoming import incoming_bytes
+from incrementer_site.incoming import incoming_increments
 from incrementer_site.lane.lane import Lane
 from incrementer_site.lane.limits import Limits
 from tests.testbed.lane_client import LaneClient
@@ -29,11 +29,11 @@ def counting(tmp_path: Path, settings: Any) -> Iterator[None]:
     """A new recorder for each test, which flushes nothing, and an empty budget of bytes."""
     settings.COUNTERS = {"JOURNAL_DIR": tmp_path / "journal", "FLUSH_INTERVAL": 3600}
     settings.MAX_INCOMING_BYTES = 2 * MIB
-    incoming_bytes.cache_clear()
+    incoming_increments.cache_clear()
     stop_recorder()
     yield
     stop_recorder()
-    incoming_bytes.cache_clear()
+    incoming_increments.cache_clear()
 
 
 async def other(scope: Any, receive: Any, send: Any) -> None:

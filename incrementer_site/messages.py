@@ -1,0 +1,62 @@
+"""ASGI's messages: a request's body as one piece, whether its client has gone, a whole reply."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from counters.config import config
+from counters.web.replies import Reply
+from incrementer_site.incoming import IncomingBytes
+
+
+@asynccontextmanager
+async def body_of(receive: Any, incoming: IncomingBytes) -> AsyncIterator[bytes | Reply | None]:
+    """Read a request's body, and hold it during the block.
+
+    It is cut off one byte past its limit: nobody keeps more, and that byte tells that it is longer.
+
+    Args:
+        incoming: what may be held; it counts until the block ends.
+
+    Yields:
+        The body once all of it is here; None where the client leaves before; where there is no
+        room for it, the reply that says so.
+    """
+    longest = config().max_body_bytes + 1
+    body = bytearray()
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                yield None
+                return
+            piece = message.get("body", b"")[: longest - len(body)]
+            if not incoming.take(len(piece)):
+                yield incoming.no_room()
+                return
+            body += piece
+            if not message.get("more_body", False):
+                yield bytes(body)
+                return
+    finally:
+        incoming.give_back(len(body))
+
+
+async def wait_until_gone(receive: Any) -> None:
+    """Return once the client has gone, or has its reply. The body has to be read before."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def send_reply(reply: Reply, send: Any) -> None:
+    """Send a reply of the API."""
+    await send_whole(reply.status, dict(reply.all_headers()), reply.body, send)
+
+
+async def send_whole(status: int, headers: Mapping[str, str], body: bytes, send: Any) -> None:
+    """Send a reply that is here as a whole."""
+    encoded = [(name.lower().encode(), value.encode("latin1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
