@@ -30,7 +30,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _shown(state: State) -> dict[str, Any]:
     return {
         "pending_keys": state.buffer.pending_keys,
-        "journal_bytes": state.buffer.pending_bytes,
+        "journal_bytes": state.buffer.journal_bytes,
         "seconds_since_flush": round(state.flusher.seconds_since_flush, 1),
         "last_error": state.last_error,
     }

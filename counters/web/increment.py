@@ -95,7 +95,7 @@ def _record(request: Increment | Batch) -> Reply:
     except JournalUnwritable as problem:
         return replies.journal_unwritable(problem)
     if receipt.refused:
-        return replies.no_room()
+        return replies.no_room(receipt.refused[0])
     if running.waits_for_sync:
         running.wait_for_sync()
         if not receipt.is_durable:
