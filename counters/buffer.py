@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock, RLock
 
+from counters.deltas import Deltas
 from counters.increments import Batch, Increment
 from counters.journal import Journal, JournalUnwritable
 from counters.own_journal import OwnJournal, sync
-from counters.pending import Deltas, Pending
+from counters.pending import Pending
 from counters.receipt import Receipt
-from counters.room import without_room
+from counters.room import NOTHING_REFUSED, Room
 from counters.sections import sections_of, split
 from counters.state import BufferState
-
-logger = logging.getLogger(__name__)
-
-_STEP_KEYS = 1000
-"""Keys that are handled under the lock at a time: requests wait a tenth of a millisecond."""
-
-
-_NONE: frozenset[int] = frozenset()
 
 
 class Buffer:
@@ -35,18 +25,19 @@ class Buffer:
     one.
     """
 
-    def __init__(self, folder: Path, *, max_pending_keys: int, max_journal_bytes: int) -> None:
-        self._max_pending_keys = max_pending_keys
+    def __init__(
+        self, folder: Path, *, max_pending_keys: int, max_pending_bytes: int, max_journal_bytes: int
+    ) -> None:
+        self._room = Room(max_pending_keys, max_pending_bytes)
         self._lock = RLock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
         self._own = OwnJournal(folder, max_journal_bytes)
-        self._deltas: Deltas = defaultdict(int)
+        self._deltas = Deltas()
         self._start = 0  # where in the journal the increments in _deltas begin
-        self._flushing_keys = 0  # in the deltas that a flush has taken and not yet forgotten
+        self._taken = Deltas()  # what a flush has taken and not yet forgotten
         self._leftover: Pending | None = None  # of a replaced journal whose last flush failed
         self._left: list[Journal] = []  # to be closed, and recovered from their files
         self._is_recording = False
-        self._has_told_of_no_room = False
 
     def record(self, requests: Sequence[Increment | Batch]) -> Receipt:
         """Record requests with one write to the journal. Each counts as a whole or not at all.
@@ -67,8 +58,9 @@ class Buffer:
                 # A signal handler has raised an exception in the middle of `record`: a time limit,
                 # Ctrl-C. Nobody knows whether that record was written: the file alone is right.
                 self._leave_journal()
-            room = self._max_pending_keys - len(self._deltas) - self._flushing_keys
-            refused = self._without_room(requests, room) if increments > room else _NONE
+            deltas, refused = self._deltas, NOTHING_REFUSED
+            if increments > self._room.sure_increments:
+                refused = self._room.refused(requests, increments, deltas, self._taken)
             if refused:
                 kept = [each for place, each in enumerate(requests) if place not in refused]
                 if not kept:
@@ -81,12 +73,13 @@ class Buffer:
             except JournalUnwritable:
                 self._is_recording = False
                 raise
-            deltas = self._deltas
+            sums = deltas.sums
             for increment in singles:
-                deltas[increment.key] += increment.value
+                sums[increment.key] += increment.value
             for batch in batches:
                 for increment in batch.increments:
-                    deltas[increment.key] += increment.value
+                    sums[increment.key] += increment.value
+            self._room.sure_increments -= increments
             self._is_recording = False
             return Receipt(journal, journal.end, refused)
 
@@ -95,33 +88,23 @@ class Buffer:
         if self._own.current is not None:
             self._left.append(self._own.current)
         self._own.current = None
-        self._deltas = defaultdict(int)
+        self._deltas = Deltas()
         self._start = 0
         self._is_recording = False
-
-    def _without_room(self, requests: Sequence[Increment | Batch], room: int) -> frozenset[int]:
-        """Return the places of the requests whose new keys are more than there is room for."""
-        refused = without_room(requests, self._deltas, room)
-        if refused and not self._has_told_of_no_room:
-            self._has_told_of_no_room = True
-            logger.warning(
-                "%d keys wait to be flushed: increments of other keys get 503 until a flush has"
-                " succeeded.",
-                self._max_pending_keys,
-            )
-        return refused
 
     def state(self) -> BufferState:
         """Return what is pending, and what stands in the way of more."""
         with self._lock:
             journal = self._own.current
-            keys = len(self._deltas) + self._flushing_keys
-            refusal, is_full = self._own.refusal, self._own.is_full
-            if keys >= self._max_pending_keys:
-                is_full = True
-                refusal = f"{self._max_pending_keys} keys wait to be flushed"
-            pending_bytes = journal.end - self._start if journal else 0
-            return BufferState(keys, pending_bytes, refusal, is_full, self._own.write_error)
+            limit = self._room.reached(self._deltas, self._taken)
+            return BufferState(
+                pending_keys=len(self._deltas.sums) + len(self._taken.sums),
+                memory_bytes=self._deltas.memory_bytes + self._taken.memory_bytes,
+                journal_bytes=journal.end - self._start if journal else 0,
+                refusal=limit.reached if limit else self._own.refusal,
+                is_full=limit is not None or self._own.is_full,
+                write_error=self._own.write_error,
+            )
 
     # Syncing
 
@@ -195,7 +178,7 @@ class Buffer:
         """
         with self._sync_lock:
             successor = self._own.successor(self._start)
-            fresh: Deltas = defaultdict(int)
+            fresh = Deltas()
             with self._lock:
                 if self._own.current is not journal or self._is_recording:
                     if successor is not None:
@@ -204,8 +187,8 @@ class Buffer:
                 pending = Pending(
                     journal, self._deltas, self._start, journal.end, is_last=successor is not None
                 )
-                self._deltas = fresh
-                self._flushing_keys = len(pending.deltas)
+                pending.deltas.count()
+                self._deltas, self._taken = fresh, pending.deltas
                 self._start = pending.end
                 if successor is not None:
                     self._own.current, self._start = successor, 0
@@ -219,29 +202,21 @@ class Buffer:
             self._leftover = pending
             return
         with self._lock:
-            if self._own.current is not pending.journal:  # it was left, and its file has it all
-                self._flushing_keys = 0
-                return
-            recent, self._deltas = self._deltas, pending.deltas
-            self._start = pending.start
-            self._flushing_keys = len(recent)
-        while recent:
+            if self._own.current is pending.journal:
+                self._deltas.count()
+                self._taken, self._deltas = self._deltas, pending.deltas
+                self._start = pending.start
+        while self._taken.sums:
             with self._lock:
-                for _ in range(min(len(recent), _STEP_KEYS)):
-                    key, value = recent.popitem()
-                    self._deltas[key] += value
-                self._flushing_keys = len(recent)
+                if self._own.current is not pending.journal:  # it was left: its file has it all
+                    self._taken = Deltas()
+                self._taken.move_some_to(self._deltas)
 
     def flushed(self, pending: Pending) -> None:
         """Note that a flush succeeded, so that its deltas go and the journal may grow on."""
         pending.journal.flushed(pending.end)
-        self._has_told_of_no_room = False
-        # In steps: freeing a million keys at once would hold up requests.
-        while pending.deltas:
-            for _ in range(min(len(pending.deltas), _STEP_KEYS)):
-                pending.deltas.popitem()
-            time.sleep(0)
-        self._flushing_keys = 0
+        self._room.flushed()
+        pending.deltas.free()
         if pending.is_last:
             pending.journal.close()
 

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "FLUSH_INTERVAL": 5,
     "MAX_JOURNAL_BYTES": 1024**3,
     "MAX_PENDING_KEYS": 1_000_000,
+    "MAX_PENDING_BYTES": 512 * 1024**2,
     "MAX_BODY_BYTES": 1024**2,
     "INCREMENT_TOKEN": "",
     "INCREMENT_ORIGINS": "*",
@@ -70,6 +71,8 @@ class Config:
     processes that are gone count, too; and all `.corrupt` files together hold no more either."""
     max_pending_keys: int
     """Distinct keys that a process holds between two flushes."""
+    max_pending_bytes: int
+    """Memory that these keys may take, and what is kept for each."""
     max_body_bytes: int
     """Longest request body accepted."""
     token: bytes
@@ -139,6 +142,7 @@ def _converted(is_test_run: bool) -> Config:
         flush_interval_seconds=_seconds(values, "FLUSH_INTERVAL"),
         max_journal_bytes=_whole_number(values, "MAX_JOURNAL_BYTES", 1024**2),
         max_pending_keys=_whole_number(values, "MAX_PENDING_KEYS", 1),
+        max_pending_bytes=_whole_number(values, "MAX_PENDING_BYTES", 1024**2),
         max_body_bytes=_whole_number(values, "MAX_BODY_BYTES", 1024),
         token=token.encode(),
         origins=_origins(values["INCREMENT_ORIGINS"] or "*"),

@@ -39,7 +39,8 @@ def _record(request: Increment | Batch) -> None:
     except JournalUnwritable as error:
         raise NotRecorded(f"the journal cannot be written: {error}") from error
     if receipt.refused:
-        raise NotRecorded("as many keys wait to be flushed as MAX_PENDING_KEYS allows")
+        limit = receipt.refused[0]
+        raise NotRecorded(f"{limit.reached}, as many as {limit.setting} allows")
     if running.waits_for_sync:
         running.wait_for_sync()
         if not receipt.is_durable:

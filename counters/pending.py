@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
+from counters.deltas import Deltas
 from counters.journal import Journal
 from counters.reader import Contents, read_records
-
-Deltas = defaultdict[str, int]
 
 
 @dataclass(slots=True)
@@ -35,7 +33,7 @@ class Pending:
         if position >= self.end:
             return Contents(end=self.end)
         if position == self.start:
-            return Contents(end=self.end, deltas=self.deltas)
+            return Contents(end=self.end, deltas=self.deltas.sums)
         if position < self.start:
             contents = self._read(position, self.start)
             self._add_memory(contents, sign=1)
@@ -54,7 +52,7 @@ class Pending:
 
     def _add_memory(self, contents: Contents, sign: int) -> None:
         """Have `contents` hold what is in memory, plus or minus what it holds."""
-        read, contents.deltas = contents.deltas, self.deltas.copy()
+        read, contents.deltas = contents.deltas, self.deltas.sums.copy()
         for key, value in read.items():
             contents.deltas[key] += sign * value
             if not contents.deltas[key]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from counters.journal import Journal
+from counters.room import Limit
 
 
 @dataclass(slots=True)
@@ -15,8 +17,8 @@ class Receipt:
     """None where all were refused."""
     end: int
     """Where their record ends in the journal."""
-    refused: frozenset[int] = frozenset()
-    """The places of those for which there was no room; they do not count."""
+    refused: Mapping[int, Limit]
+    """The places of those for which there was no room, each with the limit. They do not count."""
 
     @property
     def is_durable(self) -> bool:

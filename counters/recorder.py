@@ -33,6 +33,7 @@ class Recorder:
         self._buffer = Buffer(
             settings.journal_dir,
             max_pending_keys=settings.max_pending_keys,
+            max_pending_bytes=settings.max_pending_bytes,
             max_journal_bytes=settings.max_journal_bytes,
         )
         self._syncer = Syncer(self._buffer, settings.journal_fsync)

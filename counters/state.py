@@ -13,7 +13,10 @@ class BufferState:
     """What is pending, and what stands in the way of more; all as of one moment."""
 
     pending_keys: int
-    pending_bytes: int
+    memory_bytes: int
+    """What the pending keys and their deltas take."""
+    journal_bytes: int
+    """What of the journal is not flushed."""
     refusal: str
     """Why an increment of a new key would be refused; empty where it would not."""
     is_full: bool

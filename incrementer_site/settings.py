@@ -33,6 +33,7 @@ COUNTERS = {
             "FLUSH_INTERVAL",
             "MAX_JOURNAL_BYTES",
             "MAX_PENDING_KEYS",
+            "MAX_PENDING_BYTES",
             "MAX_BODY_BYTES",
             "INCREMENT_TOKEN",
             "INCREMENT_ORIGINS",

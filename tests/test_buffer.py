@@ -35,6 +35,34 @@ def test_new_keys_over_the_limit_get_503_and_old_ones_count(start_service: Start
     assert service.totals() == {"a": 2, "b": 2, "c": 2}
 
 
+def test_long_keys_over_the_limit_of_memory_get_503_and_old_ones_count(
+    start_service: StartService,
+) -> None:
+    service = start_service(
+        MAX_PENDING_BYTES=str(1024**2), FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY="1"
+    )
+
+    def batch(number: int) -> str:
+        keys = [f"{number} {n}".ljust(255, "\U0001f98a") for n in range(100)]
+        return json.dumps([{"key": key, "value": 1} for key in keys])
+
+    accepted = 0
+    while (refused := service.post(batch(accepted), JSON)).status == 200:
+        accepted += 1
+    assert_unavailable(refused)
+    assert refused.json()["limit"] == 1024**2
+    assert "1048576 bytes" in refused.json()["error"]
+    assert accepted == 8  # some 120 kB each
+    assert service.post(batch(0), JSON).status == 200
+    service.increment("short")
+    assert service.log().count("increments of other keys get 503") == 1
+    assert "MAX_PENDING_BYTES" in service.log()
+    service.stop()
+    totals = service.totals()
+    assert totals.pop("short") == 1
+    assert (len(totals), sum(totals.values())) == (800, 900)
+
+
 def statuses_of_one_turn(service: Service, *requests: bytes) -> list[int]:
     """Send all in one piece, and return the statuses; the last one has `Connection: close`."""
     return statuses(talk(service.port, [b"".join(requests)]))

@@ -27,6 +27,7 @@ from tests.testbed.service import Service, StartService
         ("JOURNAL_FSYNC", "sometimes", "always, everysec, never"),
         ("MAX_PENDING_KEYS", "0", "whole number from 1 up"),
         ("MAX_PENDING_KEYS", "many", "whole number from 1 up"),
+        ("MAX_PENDING_BYTES", "1048575", "whole number from 1048576 up"),
         ("MAX_BODY_BYTES", "1", "whole number from 1024 up"),
         ("MAX_BODY_BYTES", "1_000_000", "whole number from 1024 up"),
         ("MAX_JOURNAL_BYTES", "1e9", "whole number from 1048576 up"),

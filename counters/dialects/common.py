@@ -1,7 +1,8 @@
-"""What the dialects share: the upsert that adds, and the statement that locks a position."""
+"""What the dialects share: deltas as JSON, the upsert that adds, and the lock of a position."""
 
 from __future__ import annotations
 
+import msgspec
 from django.core.checks import CheckMessage, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -22,6 +23,15 @@ def upsert(table: str, source: str, order: str = "key") -> str:
             WHEN excluded.value < 0 AND total.value < {_MIN} - excluded.value THEN {_MIN}
             ELSE total.value + excluded.value END
         """
+
+
+def encode(piece: dict[str, int]) -> bytes:
+    """Return deltas as a JSON object."""
+    if not "".join(piece).isascii():
+        # Python keeps the UTF-8 of a text that msgspec encodes: up to a kilobyte for each key that
+        # is pending. So copies of the keys are encoded.
+        piece = {key[:1] + key[1:]: delta for key, delta in piece.items()}
+    return msgspec.json.encode(piece)
 
 
 def lock_position(table: str) -> str:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 
-import msgspec
 from django.core.checks import CheckMessage, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from counters.dialects.common import LIMITS, check_autocommit, lock_position, upsert
+from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
 from counters.models import Number, Position
 
-_MAX_PARAMETER_BYTES = 64 * 1024 * 1024
-"""PostgreSQL takes a little less than 1 GiB, and a client has to have the memory for it."""
+_MAX_PARAMETER_BYTES = 20 * 1024 * 1024
+"""Enough for a million short keys. On its way, the client has it in memory up to ten times."""
 
 
 class PostgreSQL:
     """Deltas are one parameter, as JSON. It is put together from pieces that are encoded one by
     one: to encode a million keys at once would hold up requests. Where that would be very long,
-    they are staged in a temporary table, part by part. The schema `pg_temp` belongs to the
+    they are staged in a temporary table, piece by piece. The schema `pg_temp` belongs to the
     connection alone."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -33,17 +32,24 @@ class PostgreSQL:
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         given = "(SELECT key, value::bigint FROM json_each_text(%s::json)) AS delta"
-        parts = _objects(pieces)
-        part, following = next(parts, "{}"), next(parts, None)
-        if following is None:
-            return self._merge(cursor, given, [part])
+        members = (encode(piece)[1:-1] for piece in pieces)
+        first: list[str] = []
+        length_bytes = 0
+        for each in members:
+            first.append(each.decode())
+            length_bytes += len(each)
+            if length_bytes > _MAX_PARAMETER_BYTES:
+                break
+        else:
+            return self._merge(cursor, given, [_object(first)])
         cursor.execute(
             "CREATE TEMPORARY TABLE IF NOT EXISTS counters_deltas (key text, value bigint)"
             " ON COMMIT DROP"
         )
         cursor.execute("TRUNCATE pg_temp.counters_deltas")
-        for each in chain([part, following], parts):
-            cursor.execute(f"INSERT INTO pg_temp.counters_deltas SELECT * FROM {given}", [each])
+        for text in chain(first, map(bytes.decode, members)):
+            insert = f"INSERT INTO pg_temp.counters_deltas SELECT * FROM {given}"
+            cursor.execute(insert, [_object([text])])
         return self._merge(cursor, "pg_temp.counters_deltas", [])
 
     def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
@@ -94,15 +100,8 @@ class PostgreSQL:
         return errors
 
 
-def _objects(pieces: Iterable[dict[str, int]]) -> Iterator[str]:
-    """Yield JSON objects, each of as many pieces as one parameter may have."""
-    members: list[bytes] = []
-    length_bytes = 0
-    for piece in pieces:
-        members.append(msgspec.json.encode(piece)[1:-1])
-        length_bytes += len(members[-1])
-        if length_bytes > _MAX_PARAMETER_BYTES:
-            yield f"{{{b','.join(members).decode()}}}"
-            members, length_bytes = [], 0
-    if members:
-        yield f"{{{b','.join(members).decode()}}}"
+def _object(members: list[str]) -> str:
+    """Return the JSON object that has all these members; it may be long, so it is made once."""
+    members[0] = "{" + members[0]
+    members[-1] += "}"
+    return ",".join(members)

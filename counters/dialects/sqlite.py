@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 from django.core.checks import CheckMessage, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from counters.config import config
-from counters.dialects.common import LIMITS, check_autocommit, lock_position, upsert
+from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.models import Number, Position
 
+_MAX_STAGED_BYTES = 64 * 1024 * 1024
+"""How much JSON is merged at once. The table and what SQLite sorts are both in memory."""
+
 
 class SQLite:
-    """Deltas are staged in a temporary table, slice by slice, as JSON.
+    """Deltas are staged in a temporary table, slice by slice, as JSON, and merged from there.
 
     All that it makes is in the schema `temp`, which belongs to the connection alone: no name there
     can be somebody else's.
@@ -41,14 +43,25 @@ class SQLite:
             f" AFTER UPDATE ON {self._table} WHEN new.value IN {LIMITS}"
             " BEGIN INSERT INTO counters_at_limit VALUES (new.key); END"
         )
+        staged_bytes = 0
         for piece in pieces:
+            json = encode(piece)
             cursor.execute(
                 "INSERT INTO temp.counters_deltas SELECT key, value FROM json_each(%s)",
-                [msgspec.json.encode(piece).decode()],
+                [json.decode()],
             )
-        cursor.execute(upsert(self._table, "temp.counters_deltas"))
+            staged_bytes += len(json)
+            if staged_bytes > _MAX_STAGED_BYTES:
+                self._merge(cursor)
+                staged_bytes = 0
+        self._merge(cursor)
         cursor.execute("SELECT key FROM temp.counters_at_limit")
         return [key for (key,) in cursor.fetchall()]
+
+    def _merge(self, cursor: CursorWrapper) -> None:
+        """Add the staged deltas to the totals, and forget them."""
+        cursor.execute(upsert(self._table, "temp.counters_deltas"))
+        cursor.execute("DELETE FROM temp.counters_deltas")
 
     def check(self) -> list[CheckMessage]:
         with self._connection.cursor() as cursor:

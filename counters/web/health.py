@@ -44,7 +44,7 @@ def answer(path: str, method: str, authorization: str) -> Reply:
 def _details(state: State) -> dict[str, Any]:
     return {
         "pending_keys": state.buffer.pending_keys,
-        "journal_bytes": state.buffer.pending_bytes,
+        "journal_bytes": state.buffer.journal_bytes,
         "seconds_since_flush": round(state.flusher.seconds_since_flush, 1),
         "last_error": state.last_error,
     }

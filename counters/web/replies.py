@@ -15,6 +15,7 @@ from django.http import HttpResponse
 from counters.config import config
 from counters.increments import BadIncrement
 from counters.journal import JournalFull, JournalUnwritable
+from counters.room import Limit
 
 RETRY_AFTER_SECONDS = 1
 """How long a caller is asked to wait after a 503."""
@@ -81,9 +82,8 @@ def unavailable(sentence: str, **more: Any) -> Reply:
     return reply(503, {"error": sentence, **more}, Retry_After=str(RETRY_AFTER_SECONDS))
 
 
-def no_room() -> Reply:
-    limit = config().max_pending_keys
-    return unavailable(f"{limit} keys wait to be flushed", limit=limit)
+def no_room(limit: Limit) -> Reply:
+    return unavailable(limit.reached, limit=limit.most)
 
 
 def journal_unwritable(problem: JournalUnwritable) -> Reply:

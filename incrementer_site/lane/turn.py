@@ -101,8 +101,8 @@ def _record(
         return None, _instead(answers, RECORDED, replies.server_failed())
     if receipt.refused:
         places = [place for place, answer in enumerate(answers) if answer is RECORDED]
-        for refused in receipt.refused:
-            answers[places[refused]] = replies.no_room()
+        for refused, limit in receipt.refused.items():
+            answers[places[refused]] = replies.no_room(limit)
     return receipt, answers
 
 

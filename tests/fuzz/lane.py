@@ -112,13 +112,13 @@ async def _talk(pieces: list[bytes]) -> LaneClient:
 def _take() -> dict[str, int]:
     """Return the deltas, and leave the buffer empty."""
     buffer = _running._buffer
-    if buffer.state().pending_bytes == 0:
+    if buffer.state().journal_bytes == 0:
         return {}
     found = buffer.flushed_until()
     assert found is not None
     pending = buffer.take(found[0])
     assert pending is not None
-    deltas = dict(pending.deltas)
+    deltas = dict(pending.deltas.sums)
     with pending.journal.open() as file:
         header = pending.journal.header
         read = read_records(file, header, pending.start, pending.end, past_damage=False)

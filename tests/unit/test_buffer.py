@@ -18,7 +18,9 @@ from counters.recovery import flush_journals
 def test_nobody_reads_a_part_of_a_write_that_was_cut_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    buffer = Buffer(tmp_path, max_pending_keys=10, max_journal_bytes=1024**2)
+    buffer = Buffer(
+        tmp_path, max_pending_keys=10, max_pending_bytes=2**30, max_journal_bytes=1024**2
+    )
     journal = buffer.record([Increment("a", 1)]).journal
     assert journal is not None
     write, ftruncate = os.write, os.ftruncate

@@ -28,7 +28,7 @@ def test_a_flush_is_tried_again_however_often_it_has_failed(
 
     monkeypatch.setattr(flusher, "Event", Event)
     monkeypatch.setattr(totals, "identity", fail)
-    buffer = Buffer(tmp_path, max_pending_keys=1, max_journal_bytes=1)
+    buffer = Buffer(tmp_path, max_pending_keys=1, max_pending_bytes=2**30, max_journal_bytes=1)
     failing = flusher.Flusher(buffer, tmp_path, interval_seconds=5)
     failing.start()
     failing.stop()  # it tries once more

@@ -15,6 +15,7 @@ ORDER = [
     "increments",
     "records",
     "sections",
+    "deltas",
     "room",
     "reader",
     "files",

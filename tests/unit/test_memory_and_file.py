@@ -24,7 +24,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def buffer(tmp_path: Path) -> Iterator[Buffer]:
-    buffer = Buffer(tmp_path, max_pending_keys=1000, max_journal_bytes=2**30)
+    buffer = Buffer(
+        tmp_path, max_pending_keys=1000, max_pending_bytes=2**30, max_journal_bytes=2**30
+    )
     yield buffer
     buffer.close()
 
