@@ -42,6 +42,7 @@ class Flusher:
         self._state_lock = Lock()
         self._began: float | None = None
         self._succeeded_at = time.monotonic()
+        self._has_succeeded = False
         self._failures = 0
         self._error = ""
         self._prune_at = 0.0
@@ -177,7 +178,10 @@ class Flusher:
                 self._succeeded_at = time.monotonic()
             else:
                 self._failures, self._error = failures + 1, f"{type(error).__name__}: {error}"
-        if error is None and failures:
+        if error is None and not self._has_succeeded:
+            self._has_succeeded = True
+            logger.info("Flushing into %s; journals are in %s.", totals.place(), self._folder)
+        elif error is None and failures:
             logger.info("The flush succeeds again, after %d failures.", failures)
         elif error is not None and not failures:
             logger.error(

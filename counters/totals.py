@@ -48,6 +48,14 @@ def close_connection() -> None:
     connection().close()
 
 
+def place() -> str:
+    """Return in words where the totals are kept, without a password."""
+    settings = connection().settings_dict
+    if connection().vendor == "sqlite":
+        return str(settings["NAME"])
+    return f"{settings['NAME']} at {settings['HOST'] or 'this machine'}"
+
+
 def transaction() -> AbstractContextManager[None]:
     """Return a context in which all that is done to totals and positions is done, or nothing."""
     return django_transaction.atomic(using=config().database)

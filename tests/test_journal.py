@@ -230,13 +230,9 @@ def test_journals_of_format_1_are_recovered(stopped: Service) -> None:
 def damaged(start_service: StartService) -> Service:
     """A service whose journal is damaged while it runs, in the second of three records."""
     service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
-    service.increment("earlier")
-    service.kill()
-    service.start()
-    service.wait_for_totals({"earlier": 1})  # the flush at the start is over: no other will come
     for key in "first", "damaged", "last":
         service.increment(key)
-    path = max(service.journal_dir.glob("*.journal"), key=lambda path: path.stat().st_mtime_ns)
+    (path,) = service.journal_dir.glob("*.journal")
     data = bytearray(path.read_bytes())
     data[data.index(b"damaged")] ^= 1
     with path.open("r+b") as file:
@@ -249,12 +245,11 @@ def test_a_living_process_flushes_from_memory_what_is_damaged_in_its_journal(
 ) -> None:
     damaged.manage("flushnumbers")
     # Only the journal's own process can flush the rest.
-    assert damaged.totals() == {"earlier": 1, "first": 1}
+    assert damaged.totals() == {"first": 1}
     damaged.increment("later")
     damaged.manage("flushnumbers")
     damaged.stop()
-    expected = {"earlier": 1, "first": 1, "damaged": 1, "last": 1, "later": 1}
-    assert damaged.totals() == expected
+    assert damaged.totals() == {"first": 1, "damaged": 1, "last": 1, "later": 1}
 
 
 def test_a_reset_is_exact_where_the_journal_of_a_living_process_is_damaged(

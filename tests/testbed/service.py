@@ -19,7 +19,10 @@ from tests.testbed.requests import FORM, send_request
 from tests.testbed.waiting import wait_for
 
 NEVER = "3600"
-"""A FLUSH_INTERVAL longer than any test: what is flushed is flushed for another reason."""
+"""A FLUSH_INTERVAL longer than any test: what is flushed is flushed for another reason. The flush
+that each worker makes at its start is over when `Service.start` returns."""
+_FLUSHED = "Flushing into"
+"""What a worker logs after its first flush."""
 
 
 class Service(ProcessGroup):
@@ -71,8 +74,12 @@ class Service(ProcessGroup):
         Raises:
             AssertionError: it has ended, or does not answer in time.
         """
+        before = self.log().count(_FLUSHED)
         super().start()
         self.wait_until(self._answers, f"the service to answer on port {self.port}")
+        if self.environment["FLUSH_INTERVAL"] == NEVER:
+            flushes = before + int(self.environment["WEB_CONCURRENCY"])
+            self.wait_until(lambda: self.log().count(_FLUSHED) >= flushes, "the first flushes")
 
     def _answers(self) -> bool:
         try:
