@@ -80,6 +80,14 @@ def fields_of(headers: Headers) -> Fields:
     return Fields(**found)
 
 
+def content_length_bytes(headers: Headers) -> int:
+    """Return the Content-Length, which the parser has accepted; 0 where there is none."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
 def wrong_host(version: str, headers: Headers) -> Reply | None:
     """Return the reply to a request whose Host is not as it has to be (RFC 9112, 3.2)."""
     hosts = [value for name, value in headers if name == b"host"]

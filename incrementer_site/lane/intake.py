@@ -11,6 +11,7 @@ of the next turns, four of them have a piece read, and an ordinary client's requ
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 
 from incrementer_site.incoming import IncomingBytes
@@ -33,6 +34,7 @@ class Intake:
 
     def __init__(self, limits: Limits, incoming: IncomingBytes) -> None:
         self._max_bytes = limits.max_intake_bytes
+        self._max_seconds = limits.max_intake_seconds
         self._piece_bytes = limits.max_piece_bytes
         self._incoming = incoming
         self._left_bytes = self._max_bytes
@@ -72,13 +74,17 @@ class Intake:
         """Begin a turn: those that have waited come first."""
         self._will_renew = False
         self._left_bytes = self._max_bytes
-        while self.waiting and self._left_bytes > 0:
+        end = time.perf_counter() + self._max_seconds
+        while self.waiting and self._left_bytes > 0 and time.perf_counter() < end:
             connection = next(iter(self.waiting))
             data = self.waiting.pop(connection)
             piece, rest = data[: self._piece_bytes], data[self._piece_bytes :]
             self.waiting[connection] = rest  # at the end; it is not read on meanwhile
             self._incoming.give_back(len(piece))
-            self.spend(len(piece))
-            connection.take(piece)
+            self.spend(len(piece) or self._piece_bytes)  # with nothing to take, it is read on
+            if piece:
+                connection.take(piece)
             if not rest and self.waiting.pop(connection, None) is not None:
                 connection.reads_on()
+        if self.waiting:
+            self._renew_soon()

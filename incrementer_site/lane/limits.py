@@ -26,6 +26,9 @@ class Limits:
     """Bodies that are recorded and answered together, in all: so long ones stall nobody either."""
     max_intake_bytes: int = 64 * 1024
     """What is looked at in one turn of the event loop, of reads that are not short."""
+    max_intake_seconds: float = 0.002
+    """After so long, what has waited for this turn waits for the next: a read full of increments
+    costs ten times what a batch of the same length costs."""
     max_short_bytes: int = 2048
     """Longest read that never waits for a later turn."""
     max_piece_bytes: int = 16 * 1024

@@ -134,10 +134,19 @@ class IncrementProtocol(OrdinaryProtocol):
         if is_short or self._lane.intake.admits(len(data)):
             self.take(data)
         else:
-            self._wait(data)
+            self._take_later(data)
 
-    def _wait(self, data: bytes) -> None:
-        """Have `data` looked at in a later turn, if there is room for it."""
+    def _take_later(self, data: bytes) -> None:
+        """Look at `data` in a later turn, if there is room for it."""
+        reader = self._reader
+        if not (reader and reader.in_message):
+            self.take(data[: self._max_short_bytes])  # the head may refuse all the rest
+            data = data[self._max_short_bytes :]
+        if self._closing:
+            return
+        if self._reader and self._reader.throws_away(len(data)):
+            self.take(data)
+            data = b""
         if self._lane.intake.wait(self, data):
             self.flow.has_unread = True
             self.flow.pause_reading()

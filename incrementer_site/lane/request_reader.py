@@ -9,7 +9,14 @@ import httptools
 from counters.web import replies
 from counters.web.increment import Read
 from counters.web.replies import Reply
-from incrementer_site.lane.heads import Head, Headers, is_for_lane, read_of, wrong_host
+from incrementer_site.lane.heads import (
+    Head,
+    Headers,
+    content_length_bytes,
+    is_for_lane,
+    read_of,
+    wrong_host,
+)
 from incrementer_site.lane.lane import Lane
 
 
@@ -56,6 +63,7 @@ class RequestReader:
         self._is_refusal_of_now = False  # whether the same request may succeed at another time
         self._body: bytes | bytearray = b""
         self._body_bytes = 0  # with what is not kept
+        self._content_length_bytes = 0
         self._got_body = False  # whether the latest read brought some of a body
 
     def _make_parser(self) -> None:
@@ -137,6 +145,7 @@ class RequestReader:
             self._read = read_of(self._target, self._headers)
             self._is_refusal_of_now = False
             self._body_bytes = 0
+            self._content_length_bytes = content_length_bytes(self._headers)
         else:
             self._connection.other_begins(self._parser, self._target, self._headers)
 
@@ -176,6 +185,13 @@ class RequestReader:
     def _refuse_body(self, reply: Reply) -> None:
         self._read = reply
         self.let_go()
+
+    def throws_away(self, count_bytes: int) -> bool:
+        """Return whether the next so many bytes are of a body that is refused already."""
+        if not (self.in_message and not self.in_head and self.is_for_lane):
+            return False
+        is_refused = isinstance(self._read, Reply)
+        return is_refused and self._body_bytes + count_bytes < self._content_length_bytes
 
     def let_go(self) -> None:
         """Hold nothing of a body any more."""

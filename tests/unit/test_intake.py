@@ -150,6 +150,24 @@ def test_a_head_that_refuses_its_body_keeps_none_of_it(settings: Any) -> None:
     play(scene)
 
 
+def test_bodies_that_are_refused_already_take_no_room_while_they_arrive(settings: Any) -> None:
+    settings.COUNTERS |= {"INCREMENT_TOKEN": "s3cret"}
+    request = build_request(b"x" * MIB, content_type=JSON)
+
+    async def scene(connect: Connect) -> None:
+        clients = [connect() for _ in range(50)]
+        for client in clients:
+            client.deliver(request[: MIB // 2])
+        while not all(client.reads_on for client in clients):
+            await asyncio.sleep(0)
+        for client in clients:
+            client.deliver(request[MIB // 2 :])
+            await client.settle()
+            assert statuses(client.written) == [401]
+
+    play(scene)
+
+
 def test_clients_that_leave_give_back_what_they_held() -> None:
     async def scene(connect: Connect) -> None:
         for _ in range(50):
