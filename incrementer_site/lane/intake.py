@@ -3,9 +3,9 @@
 What is short is looked at when it comes: nearly every request is. Of what is long, a turn takes so
 much; the rest waits, and each of the connections that wait has a piece of it looked at in its turn.
 
-A worked example, with 256 KiB to a turn and pieces of 64 KiB. Of sixty clients, each has sent
-256 KiB of increments, one after the other. The first is read at once, the 59 others wait. In each
-of the next turns, four of them have a piece read, and an ordinary client's request is read, too.
+A worked example. Of sixty clients, each has sent 256 KiB of increments, one after the other. All
+of them wait. In each of the next turns, some have a piece of 64 KiB looked at, as many as it takes
+2 ms for; and an ordinary client's request is looked at, too.
 """
 
 from __future__ import annotations
@@ -38,12 +38,17 @@ class Intake:
         self._piece_bytes = limits.max_piece_bytes
         self._incoming = incoming
         self._left_bytes = self._max_bytes
+        self._end_seconds = 0.0  # of this turn, on the clock of time.perf_counter
         self._will_renew = False
         self.waiting: dict[Connection, bytes] = {}
 
     def admits(self, count_bytes: int) -> bool:
         """Return whether so many bytes may be looked at in this turn; if so, they are spent."""
-        if self.waiting or self._left_bytes < count_bytes:
+        if self.waiting or count_bytes > min(self._left_bytes, self._piece_bytes):
+            return False
+        if not self._will_renew:  # it is the first read of this turn that is not short
+            self._end_seconds = time.perf_counter() + self._max_seconds
+        elif time.perf_counter() > self._end_seconds:
             return False
         self.spend(count_bytes)
         return True
@@ -74,8 +79,8 @@ class Intake:
         """Begin a turn: those that have waited come first."""
         self._will_renew = False
         self._left_bytes = self._max_bytes
-        end = time.perf_counter() + self._max_seconds
-        while self.waiting and self._left_bytes > 0 and time.perf_counter() < end:
+        self._end_seconds = time.perf_counter() + self._max_seconds
+        while self.waiting and self._left_bytes > 0 and time.perf_counter() < self._end_seconds:
             connection = next(iter(self.waiting))
             data = self.waiting.pop(connection)
             piece, rest = data[: self._piece_bytes], data[self._piece_bytes :]
