@@ -3,15 +3,14 @@
 What is short is looked at when it comes: nearly every request is. Of what is long, a turn takes so
 much; the rest waits, and each of the connections that wait has a piece of it looked at in its turn.
 
-A worked example. Of sixty clients, each has sent 256 KiB of increments, one after the other. All
-of them wait. In each of the next turns, some have a piece of 64 KiB looked at, as many as it takes
-2 ms for; and an ordinary client's request is looked at, too.
+A worked example. Of sixty clients, each has sent 256 KiB of increments, one after the other. Looked
+at as a whole, that would take a worker 30 ms. So all of them wait, and in each of the next turns a
+few have a piece of 16 KiB looked at. An ordinary client's request is looked at in every turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Protocol
 
 from incrementer_site.incoming import IncomingBytes
@@ -34,27 +33,28 @@ class Intake:
 
     def __init__(self, limits: Limits, incoming: IncomingBytes) -> None:
         self._max_bytes = limits.max_intake_bytes
-        self._max_seconds = limits.max_intake_seconds
+        self._request_cost_bytes = limits.request_cost_bytes
         self._piece_bytes = limits.max_piece_bytes
         self._incoming = incoming
         self._left_bytes = self._max_bytes
-        self._end_seconds = 0.0  # of this turn, on the clock of time.perf_counter
         self._will_renew = False
         self.waiting: dict[Connection, bytes] = {}
 
-    def admits(self, count_bytes: int) -> bool:
-        """Return whether so many bytes may be looked at in this turn; if so, they are spent."""
-        if self.waiting or count_bytes > min(self._left_bytes, self._piece_bytes):
+    def admits(self, data: bytes) -> bool:
+        """Return whether `data` may be looked at in this turn; if so, it is spent."""
+        if self.waiting:
             return False
-        if not self._will_renew:  # it is the first read of this turn that is not short
-            self._end_seconds = time.perf_counter() + self._max_seconds
-        elif time.perf_counter() > self._end_seconds:
+        cost_bytes = self._cost_bytes(data)
+        if cost_bytes > self._left_bytes:
             return False
-        self.spend(count_bytes)
+        self.spend(cost_bytes)
         return True
 
+    def _cost_bytes(self, data: bytes) -> int:
+        return len(data) + self._request_cost_bytes * data.count(b"\r\n\r\n")
+
     def spend(self, count_bytes: int) -> None:
-        """Count bytes that are looked at in this turn."""
+        """Count what is looked at in this turn."""
         self._left_bytes -= count_bytes
         self._renew_soon()
 
@@ -79,14 +79,15 @@ class Intake:
         """Begin a turn: those that have waited come first."""
         self._will_renew = False
         self._left_bytes = self._max_bytes
-        self._end_seconds = time.perf_counter() + self._max_seconds
-        while self.waiting and self._left_bytes > 0 and time.perf_counter() < self._end_seconds:
+        while self.waiting and self._left_bytes > 0:
             connection = next(iter(self.waiting))
-            data = self.waiting.pop(connection)
-            piece, rest = data[: self._piece_bytes], data[self._piece_bytes :]
+            piece, rest = self.waiting.pop(connection), b""
+            if self._cost_bytes(piece) > self._max_bytes:
+                piece, rest = piece[: self._piece_bytes], piece[self._piece_bytes :]
             self.waiting[connection] = rest  # at the end; it is not read on meanwhile
             self._incoming.give_back(len(piece))
-            self.spend(len(piece) or self._piece_bytes)  # with nothing to take, it is read on
+            # Where there is nothing to take, it is to be read on.
+            self.spend(self._cost_bytes(piece) or self._piece_bytes)
             if piece:
                 connection.take(piece)
             if not rest and self.waiting.pop(connection, None) is not None:

@@ -25,15 +25,16 @@ class Limits:
     max_turn_bytes: int = 256 * 1024
     """Bodies that are recorded and answered together, in all: so long ones stall nobody either."""
     max_intake_bytes: int = 256 * 1024
-    """What is looked at in one turn of the event loop, of reads that are not short."""
-    max_intake_seconds: float = 0.002
-    """After so long, what has not been looked at in a turn waits for the next: a read full of
-    increments costs ten times what a batch of the same length costs."""
+    """What is looked at in one turn of the event loop, of reads that are not short; that takes
+    some 3 ms."""
+    request_cost_bytes: int = 1024
+    """What each request in a read counts for, besides its bytes: it takes as long as this much of
+    a long body."""
     max_short_bytes: int = 2048
     """Longest read that never waits for a later turn."""
-    max_piece_bytes: int = 64 * 1024
-    """Longest read that is looked at as a whole. What is longer is looked at in such pieces, and
-    after each it is the next connection's turn."""
+    max_piece_bytes: int = 16 * 1024
+    """What is looked at of a read that is more than a turn may take, before it is the next
+    connection's turn."""
     max_free_body_bytes: int = 4096
     """How much of a body may be held, whatever is held of others: an ordinary increment is let in
     even while hostile clients use up the worker's MAX_INCOMING_BYTES."""

@@ -131,14 +131,14 @@ class IncrementProtocol(OrdinaryProtocol):
         is_short = len(data) <= self._max_short_bytes
         if is_short and self._reader and self._reader.held_bytes:
             is_short = False  # it may end a long body, which is to be looked at then
-        if is_short or self._lane.intake.admits(len(data)):
+        if is_short or self._lane.intake.admits(data):
             self.take(data)
         else:
             self._take_later(data)
 
     def _take_later(self, data: bytes) -> None:
         """Look at `data` in a later turn, if there is room for it."""
-        if len(data) > self._lane.limits.max_piece_bytes and not self._in_message():
+        if len(data) > self._lane.limits.max_head_bytes and not self._in_message():
             self.take(data[: self._max_short_bytes])  # the head may refuse all the rest
             data = data[self._max_short_bytes :]
         if self._closing:
