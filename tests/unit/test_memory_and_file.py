@@ -115,6 +115,22 @@ def test_a_record_that_is_torn_in_a_copy_counts_from_the_original(
     assert counted() == {"first": 1, "torn in the copy": 1, "last": 1}
 
 
+@pytest.mark.parametrize("copied_bytes", [1, 5, 12, 20])
+def test_a_record_that_is_torn_behind_damage_in_a_copy_counts_from_the_original(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, copied_bytes: int
+) -> None:
+    begin = buffer.record([Increment("damaged", 1)]).end
+    receipt = buffer.record([Increment("torn in the copy", 1)])
+    assert receipt.journal is not None
+    overwrite(receipt.journal.path, begin - 3, begin)
+    clone = tmp_path / "clone" / receipt.journal.path.name
+    clone.parent.mkdir()
+    clone.write_bytes(receipt.journal.path.read_bytes()[: begin + copied_bytes])
+    recover_journals(clone.parent, totals.identity(), set())
+    flusher.flush()
+    assert counted() == {"torn in the copy": 1}
+
+
 class TimeLimit(BaseException):
     """What a signal handler may raise, as task queues do."""
 
