@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from counters import own_journal
 from counters.buffer import Buffer
 from counters.increments import Increment
 from counters.journal import JournalUnwritable
@@ -40,4 +41,26 @@ def test_nobody_reads_a_part_of_a_write_that_was_cut_short(
     buffer.record([Increment("a", 1)])
     flush_journals(tmp_path, set())
     assert dict(Number.objects.values_list("key", "value")) == {"a": 2}
+    buffer.close()
+
+
+def test_of_a_replaced_journal_what_is_not_flushed_takes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = Buffer(tmp_path, max_pending_keys=10, max_pending_bytes=2**30, max_journal_bytes=300)
+    monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 1000)
+    is_last = False
+    while not is_last:
+        journal = buffer.record([Increment("a", 1)]).journal
+        assert journal is not None
+        pending = buffer.take(journal)
+        assert pending is not None
+        if is_last := pending.is_last:
+            buffer.give_back(pending)
+        else:
+            buffer.flushed(pending)
+    buffer.leave_room_for(0)
+    buffer.record([Increment("a", 1)] * 50)
+    with pytest.raises(JournalUnwritable):
+        buffer.record([Increment("a", 1)])
     buffer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -166,6 +167,44 @@ def test_an_increment_that_is_interrupted_changes_no_other(
     found = counted()
     assert found.pop("interrupted", 0) <= 3
     assert found == {"a": 7}
+
+
+def test_a_journal_that_was_left_is_put_back_too(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(fd: int, data: bytes) -> int:
+        raise TimeLimit
+
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", interrupt)
+        with pytest.raises(TimeLimit):
+            buffer.record([Increment("interrupted", 1)])
+    buffer.record([Increment("a", 1)])
+    journal.path.unlink()
+    flusher.flush()
+    assert counted() == {"a": 2}
+
+
+def test_a_journal_in_trouble_is_not_let_go_before_it_is_put_back(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "EIO")
+
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        buffer.sync()
+    journal.path.unlink()
+    draft = journal.path.with_suffix(".draft")
+    draft.mkdir()
+    flusher.flush()
+    draft.rmdir()
+    flusher.flush()
+    assert counted() == {"a": 1}
 
 
 def test_an_increment_within_an_increment_is_refused_and_nothing_stands_still(
