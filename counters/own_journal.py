@@ -112,7 +112,10 @@ class OwnJournal:
         if self.current is None:
             return None
         is_bound = self.current.header.totals_id == self._totals_id
-        if flushed_bytes <= _ROTATION_BYTES and is_bound:
+        # Should this process be killed, its whole journal counts against the limit of the others,
+        # also what is flushed of it: that must not use up the limit.
+        rotation_bytes = min(_ROTATION_BYTES, self._max_journal_bytes // 4)
+        if flushed_bytes <= rotation_bytes and is_bound:
             return None
         try:
             return self._make()

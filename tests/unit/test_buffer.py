@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from counters import own_journal
 from counters.buffer import Buffer
 from counters.increments import Increment
 from counters.journal import JournalUnwritable
 from counters.models import Number
+from counters.pending import Pending
 from counters.recovery import flush_journals
 
 
@@ -44,23 +44,41 @@ def test_nobody_reads_a_part_of_a_write_that_was_cut_short(
     buffer.close()
 
 
-def test_of_a_replaced_journal_what_is_not_flushed_takes_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def flush(buffer: Buffer) -> Pending:
+    found = buffer.flushed_until()
+    assert found is not None
+    pending = buffer.take(found[0])
+    assert pending is not None
+    buffer.flushed(pending)
+    return pending
+
+
+def test_of_a_replaced_journal_what_is_not_flushed_takes_room(tmp_path: Path) -> None:
     buffer = Buffer(tmp_path, max_pending_keys=10, max_pending_bytes=2**30, max_journal_bytes=300)
-    monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 1000)
-    is_last = False
-    while not is_last:
-        journal = buffer.record([Increment("a", 1)]).journal
-        assert journal is not None
-        pending = buffer.take(journal)
-        assert pending is not None
-        if is_last := pending.is_last:
-            buffer.give_back(pending)
-        else:
-            buffer.flushed(pending)
+    buffer.record([Increment("a", 1)] * 50)
+    journal = flush(buffer).journal
+    buffer.record([Increment("a", 1)])
+    pending = buffer.take(journal)
+    assert pending is not None
+    assert pending.is_last
+    buffer.give_back(pending)
     buffer.leave_room_for(0)
     buffer.record([Increment("a", 1)] * 50)
     with pytest.raises(JournalUnwritable):
         buffer.record([Increment("a", 1)])
+    buffer.close()
+
+
+def test_what_is_flushed_of_a_journal_leaves_room_within_the_limit(tmp_path: Path) -> None:
+    """Should its process be killed, the others have room left."""
+    limit_bytes = 10_000
+    buffer = Buffer(
+        tmp_path, max_pending_keys=10, max_pending_bytes=2**30, max_journal_bytes=limit_bytes
+    )
+    for _ in range(100):
+        buffer.record([Increment("a", 1)] * 50)
+        flush(buffer)
+        found = buffer.flushed_until()
+        assert found is not None
+        assert found[0].end < limit_bytes / 2
     buffer.close()
