@@ -9,7 +9,7 @@ from threading import Lock, RLock
 from counters.deltas import Deltas
 from counters.increments import Batch, Increment
 from counters.journal import Journal, JournalUnwritable
-from counters.own_journal import OwnJournal, sync
+from counters.own_journal import OwnJournal, keep_in_place, sync
 from counters.pending import Pending
 from counters.receipt import Receipt
 from counters.room import NOTHING_REFUSED, Room
@@ -112,15 +112,18 @@ class Buffer:
         """Force the journal to disk; a failure is logged, and `Receipt.is_durable` tells of it."""
         with self._sync_lock:
             self._keep_in_place()
-            current = [] if self._own.current is None else [self._own.current]
-            for journal in self._left + current:
+            for journal in self._open_journals():
                 sync(journal)
 
     def _keep_in_place(self) -> None:
-        journal = self._own.current
-        if journal is not None and not journal.is_in_place:
-            with self._lock:
-                self._own.keep_in_place()
+        for journal in self._open_journals():
+            if not journal.is_in_place:
+                with self._lock:
+                    keep_in_place(journal)
+
+    def _open_journals(self) -> list[Journal]:
+        with self._lock:
+            return self._left + ([] if self._own.current is None else [self._own.current])
 
     # Flushing: by one thread
 
@@ -143,21 +146,25 @@ class Buffer:
                 in_trouble = self._own.current is not None and self._own.current.trouble
                 if in_trouble or self._is_recording:
                     self._leave_journal()
-            for journal in self._left:
+                left, self._left = self._left, []
+            for journal in left:
+                if journal.missing:  # closed, it would be gone: it waits until it is back
+                    with self._lock:
+                        self._left.append(journal)
+                    continue
                 sync(journal)
                 journal.close()
-            self._left.clear()
             if totals_id is not None:
                 self._own.count_into(totals_id)
 
     def leave_room_for(self, orphan_bytes: int) -> None:
         """Accept so much less than the limit: journals of processes that are gone hold it.
 
-        So does a replaced journal of this process, as long as it is not flushed.
+        So does what is not flushed of a replaced journal of this process.
         """
         with self._lock:
             leftover = self._leftover
-            leftover_bytes = 0 if leftover is None else leftover.journal.end
+            leftover_bytes = 0 if leftover is None else leftover.end - leftover.start
             self._own.leave_room_for(orphan_bytes + leftover_bytes)
 
     def flushed_until(self) -> tuple[Journal, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,8 +84,9 @@ def remove_left_drafts(folder: Path) -> None:
     until then, the next copy of the same bytes takes its place.
     """
     for draft in folder.glob(f"*{_DRAFT_SUFFIX}"):
-        if not _is_draft_name(draft.name) or not stat.S_ISREG(draft.lstat().st_mode):
+        journal = draft.with_name(draft.name[:NAME_LENGTH] + SUFFIX)
+        if not _is_draft_name(draft.name) or journal.exists():
             continue
-        journal = draft.name[:NAME_LENGTH] + SUFFIX
-        if not draft.with_name(journal).exists():
-            draft.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # somebody else does the same just now
+            if stat.S_ISREG(draft.lstat().st_mode):
+                draft.unlink()

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from counters.files import is_at
 from counters.journal import DRAFT_SUFFIX, NAME_LENGTH, SUFFIX
 from counters.locks import lock, unlock
-from counters.reader import Contents, is_torn, read_records
+from counters.reader import Contents, read_records, torn_begin
 from counters.records import Header, JournalUnreadable, read_header
 
 _DONE_SUFFIX = ".done"
@@ -181,8 +181,8 @@ class OpenJournal:
         )
         if contents.damaged:
             begin, end = contents.damaged[-1]
-            if end == size and is_torn(self.file, header, begin, size):
-                contents.end = begin
+            if end == size:
+                contents.end = torn_begin(self.file, header, begin, size)
         return contents
 
 

@@ -112,7 +112,10 @@ class OwnJournal:
         if self.current is None:
             return None
         is_bound = self.current.header.totals_id == self._totals_id
-        if flushed_bytes <= _ROTATION_BYTES and is_bound:
+        # Should this process be killed, its whole journal counts against the limit of the others,
+        # also what is flushed of it: that must not use up the limit.
+        rotation_bytes = min(_ROTATION_BYTES, self._max_journal_bytes // 4)
+        if flushed_bytes <= rotation_bytes and is_bound:
             return None
         try:
             return self._make()
@@ -122,23 +125,23 @@ class OwnJournal:
     def _make(self) -> Journal:
         return Journal(self._folder, self._max_journal_bytes, self._totals_id, self._others_bytes)
 
-    def keep_in_place(self) -> None:
-        """Put the file back, if somebody has moved, replaced or removed it."""
-        journal = self.current
-        if journal is None or journal.is_in_place:
-            return
-        was_missing = journal.missing
-        try:
-            journal.put_back()
-        except OSError:
-            if not was_missing:
-                logger.error("Increments get 503: of %s, %s.", journal.path, journal.missing)
-        else:
-            logger.warning(
-                "%s was moved, replaced or removed while it was in use. It is back, with all that"
-                " it held.",
-                journal.path,
-            )
+
+def keep_in_place(journal: Journal) -> None:
+    """Put a journal's file back, if somebody has moved, replaced or removed it."""
+    if journal.is_in_place:
+        return
+    was_missing = journal.missing
+    try:
+        journal.put_back()
+    except OSError:
+        if not was_missing:
+            logger.error("Increments get 503: of %s, %s.", journal.path, journal.missing)
+    else:
+        logger.warning(
+            "%s was moved, replaced or removed while it was in use. It is back, with all that it"
+            " held.",
+            journal.path,
+        )
 
 
 def sync(journal: Journal) -> None:

@@ -77,7 +77,25 @@ def read_records(
     return contents
 
 
-def is_torn(file: BinaryIO, header: Header, at: int, end: int) -> bool:
+def torn_begin(file: BinaryIO, header: Header, begin: int, end: int) -> int:
+    """Return where, from `begin` to `end`, a record begins that goes on beyond; `end` if none does.
+
+    To be asked of a range that holds no whole record. What is damaged may stand before it.
+    """
+    at = begin
+    while at < end and not _is_torn(file, header, at, end):
+        at = _find(file, header.mark, at + 1, end)
+    if at < end:
+        return at
+    file.seek(max(begin, end - len(header.mark) + 1))
+    tail = file.read(end - file.tell())
+    for at in range(len(tail)):  # the mark itself may be torn
+        if header.mark.startswith(tail[at:]):
+            return end - len(tail) + at
+    return end
+
+
+def _is_torn(file: BinaryIO, header: Header, at: int, end: int) -> bool:
     """Return whether the bytes from `at` to `end` are the beginning of a record."""
     file.seek(at)
     head = file.read(min(record_head_bytes(header), end - at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -115,6 +116,22 @@ def test_a_record_that_is_torn_in_a_copy_counts_from_the_original(
     assert counted() == {"first": 1, "torn in the copy": 1, "last": 1}
 
 
+@pytest.mark.parametrize("copied_bytes", [1, 5, 12, 20])
+def test_a_record_that_is_torn_behind_damage_in_a_copy_counts_from_the_original(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, copied_bytes: int
+) -> None:
+    begin = buffer.record([Increment("damaged", 1)]).end
+    receipt = buffer.record([Increment("torn in the copy", 1)])
+    assert receipt.journal is not None
+    overwrite(receipt.journal.path, begin - 3, begin)
+    clone = tmp_path / "clone" / receipt.journal.path.name
+    clone.parent.mkdir()
+    clone.write_bytes(receipt.journal.path.read_bytes()[: begin + copied_bytes])
+    recover_journals(clone.parent, totals.identity(), set())
+    flusher.flush()
+    assert counted() == {"torn in the copy": 1}
+
+
 class TimeLimit(BaseException):
     """What a signal handler may raise, as task queues do."""
 
@@ -150,6 +167,44 @@ def test_an_increment_that_is_interrupted_changes_no_other(
     found = counted()
     assert found.pop("interrupted", 0) <= 3
     assert found == {"a": 7}
+
+
+def test_a_journal_that_was_left_is_put_back_too(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(fd: int, data: bytes) -> int:
+        raise TimeLimit
+
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", interrupt)
+        with pytest.raises(TimeLimit):
+            buffer.record([Increment("interrupted", 1)])
+    buffer.record([Increment("a", 1)])
+    journal.path.unlink()
+    flusher.flush()
+    assert counted() == {"a": 2}
+
+
+def test_a_journal_in_trouble_is_not_let_go_before_it_is_put_back(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "EIO")
+
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        buffer.sync()
+    journal.path.unlink()
+    draft = journal.path.with_suffix(".draft")
+    draft.mkdir()
+    flusher.flush()
+    draft.rmdir()
+    flusher.flush()
+    assert counted() == {"a": 1}
 
 
 def test_an_increment_within_an_increment_is_refused_and_nothing_stands_still(
