@@ -24,6 +24,7 @@ class Orphans:
         self._folder = folder
         self._headers: dict[tuple[Path, int], Header] = {}
         """By path and inode; as of the last look."""
+        self._held_bytes = 0
 
     def held_bytes(self, totals_id: bytes, besides: Container[Path]) -> int:
         """Return how much of the disk all of them hold that are for the totals with this id.
@@ -31,9 +32,13 @@ class Orphans:
         Args:
             besides: files that are left out.
         """
+        try:
+            paths = journals(self._folder)
+        except OSError:  # it is as it was, as far as anyone knows
+            return self._held_bytes
         headers = {}
         held_bytes = 0
-        for path in journals(self._folder):
+        for path in paths:
             try:
                 status = path.stat()
                 key = path, status.st_ino
@@ -46,6 +51,7 @@ class Orphans:
             if header.is_for(totals_id) and path not in besides:
                 held_bytes += min(status.st_size, status.st_blocks * _BLOCK_BYTES)
         self._headers = headers
+        self._held_bytes = held_bytes
         return held_bytes
 
 
