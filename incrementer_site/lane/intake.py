@@ -3,8 +3,8 @@
 What is short is looked at when it comes: nearly every request is. Of what is long, a turn takes so
 much; the rest waits, and each of the connections that wait has a piece of it looked at in its turn.
 
-A worked example, with 256 KiB to a turn and pieces of 64 KiB. Of sixty clients, each has sent
-256 KiB of increments, one after the other. The first is read at once, the 59 others wait. In each
+A worked example, with 64 KiB to a turn and pieces of 16 KiB. Each of sixty clients has sent 64 KiB
+of increments, one after the other. Those of the first are read at once, the 59 others wait. In each
 of the next turns, four of them have a piece read, and an ordinary client's request is read, too.
 """
 
