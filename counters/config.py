@@ -34,7 +34,10 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-_is_origin = re.compile(r"\*|self|https?://[^\s/?#@,*]+").fullmatch
+_is_origin = re.compile(
+    r"\*|self|(?:http://(?!.*:80$)|https://(?!.*:443$))[\w.:\[\]-]+", re.ASCII
+).fullmatch
+"""Only what a browser may send: it leaves out the scheme's own port, and sends ASCII."""
 
 
 class BadSetting(ImproperlyConfigured):
@@ -170,7 +173,8 @@ def _origins(given: Any) -> frozenset[str]:
         raise BadSetting(
             f"INCREMENT_ORIGINS has {wrong[0]!r}.",
             "Set it to *, or to self and origins such as https://shop.example, separated by commas"
-            " and without a path.",
+            " and without a path. Write them as browsers send them: without :443 after https and"
+            " :80 after http, and other letters than ASCII as xn--.",
         )
     return origins
 

@@ -21,7 +21,7 @@ def check_environment(**kwargs: Any) -> list[CheckMessage]:
         ("PORT", "3333", 1, 65535),
         ("WEB_CONCURRENCY", "1", 1, 1024),
         # With less, a body of the greatest length would always be refused.
-        ("MAX_INCOMING_BYTES", "", 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE, 2**40),
+        ("MAX_INCOMING_BYTES", "", 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE, 2**63),
     ):
         text = os.environ.get(name) or default
         if text and (not text.isdecimal() or not least <= int(text) <= most):

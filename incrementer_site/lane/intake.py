@@ -4,8 +4,8 @@ What is short is looked at when it comes: nearly every request is. Of what is lo
 much; the rest waits, and each of the connections that wait has a piece of it looked at in its turn.
 
 A worked example. Of sixty clients, each has sent 256 KiB of increments, one after the other. Looked
-at as a whole, that would take a worker 30 ms. So all of them wait, and in each of the next turns a
-few have a piece of 16 KiB looked at. An ordinary client's request is looked at in every turn.
+at as a whole, that would take a worker 30 ms. So all of them wait, and in each of the next turns
+two have a piece of 16 KiB looked at. An ordinary client's request is looked at in every turn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One connection: increments go the short way, all other requests through uvicorn's protocol."""
+"""One connection: the lane answers increments and health checks; the rest goes to uvicorn."""
 
 from __future__ import annotations
 
