@@ -37,12 +37,15 @@ class Pool:
             async with asyncio.timeout(self._max_wait_seconds) as limit:
 
                 def end_wait(_: asyncio.Future[None]) -> None:
-                    limit.reschedule(0)
+                    if waits:  # it may be called once more after it has been removed
+                        limit.reschedule(0)
 
+                waits = True
                 given_up.add_done_callback(end_wait)
                 try:
                     await self._places.acquire()
                 finally:
+                    waits = False
                     given_up.remove_done_callback(end_wait)
         except TimeoutError as error:
             raise Busy from error

@@ -71,13 +71,12 @@ def read_of(target: bytes, headers: Headers) -> Read | Reply:
 
 def fields_of(headers: Headers) -> Fields:
     """Return what of a request's headers matters; names in lower case."""
-    found: dict[str, str] = {}
+    found: dict[str, list[bytes]] = {}
     for name, value in headers:
         if field := _FIELDS.get(name):
-            text = value.decode("latin1")
-            # Of several with one name, Django makes one like this.
-            found[field] = f"{found[field]},{text}" if field in found else text
-    return Fields(**found)
+            found.setdefault(field, []).append(value)
+    # Of several with one name, Django makes one like this.
+    return Fields(**{field: b",".join(values).decode("latin1") for field, values in found.items()})
 
 
 def content_length_bytes(headers: Headers) -> int:
