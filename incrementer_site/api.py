@@ -13,7 +13,7 @@ from counters.web.increment import Read
 from counters.web.replies import Reply
 from incrementer_site.incoming import incoming_increments
 from incrementer_site.lane.heads import fields_of
-from incrementer_site.messages import body_of
+from incrementer_site.messages import body_of, discard_body
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +28,20 @@ async def answer(scope: Any, receive: Any) -> Reply | None:
     """Return the reply to a request for one of `PATHS`; None where its client has gone."""
     fields = fields_of(scope["headers"])
     try:
-        if scope["path"] != increment.PATH:
-            return health.answer(scope["path"], scope["method"], fields.authorization)
-        if scope["method"] != "POST":
+        if scope["path"] == increment.PATH and scope["method"] == "POST":
+            return await _increment(increment.reader_of(fields), scope, receive)
+        await discard_body(scope, receive)
+        if scope["path"] == increment.PATH:
             return increment.OTHER_METHOD
-        return await _increment(increment.reader_of(fields), receive)
+        return health.answer(scope["path"], scope["method"], fields.authorization)
     except Exception:
         logger.exception("%s %s failed.", scope["method"], scope["path"])
         return replies.server_failed()
 
 
-async def _increment(read: Read | Reply, receive: Any) -> Reply | None:
+async def _increment(read: Read | Reply, scope: Any, receive: Any) -> Reply | None:
     if isinstance(read, Reply):
+        await discard_body(scope, receive)
         return read
     async with body_of(receive, incoming_increments()) as body:
         if body is None or isinstance(body, Reply):

@@ -24,7 +24,7 @@ from counters.web.replies import Reply  # noqa: E402
 from incrementer_site import api  # noqa: E402
 from incrementer_site.incoming import incoming_pages  # noqa: E402
 from incrementer_site.logins import LoginThrottle, send_too_many  # noqa: E402
-from incrementer_site.messages import body_of, send_reply  # noqa: E402
+from incrementer_site.messages import body_of, discard_body, send_reply  # noqa: E402
 from incrementer_site.pages import Pages  # noqa: E402
 
 _SWITCH_SECONDS = 0.0005
@@ -65,6 +65,7 @@ async def _page(scope: Any, receive: Any, send: Any) -> None:
         host, *_ = scope.get("client") or ("",)
         wait_seconds = _throttle.seconds_to_wait(host, time.monotonic())
         if wait_seconds:
+            await discard_body(scope, receive)
             await send_too_many(wait_seconds, send)
             return
     async with body_of(receive, incoming_pages()) as body:

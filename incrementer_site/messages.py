@@ -34,6 +34,8 @@ async def body_of(receive: Any, incoming: IncomingBytes) -> AsyncIterator[bytes 
                 return
             piece = message.get("body", b"")[: longest - len(body)]
             if not incoming.take(len(piece)):
+                if message.get("more_body", False):
+                    await _discard_rest(receive)
                 yield incoming.no_room()
                 return
             body += piece
@@ -42,6 +44,22 @@ async def body_of(receive: Any, incoming: IncomingBytes) -> AsyncIterator[bytes 
                 return
     finally:
         incoming.give_back(len(body))
+
+
+async def discard_body(scope: Any, receive: Any) -> None:
+    """Read a body that nobody wants, before the reply that refuses it.
+
+    If the connection were closed with bytes of it unread, the kernel would reset the connection,
+    which may cost the client the reply. A client that asks before it sends its body (Expect) is
+    refused without.
+    """
+    if not any(name == b"expect" for name, _ in scope["headers"]):
+        await _discard_rest(receive)
+
+
+async def _discard_rest(receive: Any) -> None:
+    while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+        pass
 
 
 async def wait_until_gone(receive: Any) -> None:

@@ -15,10 +15,12 @@ from tests.testbed.requests import (
     CHUNKED,
     LANE,
     ORDINARY,
+    build_request,
     chunked,
     connect,
     framed,
     increment,
+    talk,
 )
 from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
@@ -141,3 +143,19 @@ def test_what_came_before_a_bad_request_is_answered(
                     assert answered == [200] * len(heads) + [400], (name, bad)
     service.wait_for_totals({"lane": 4, "other": 2, "mix": 8, "between": 18})
     assert "Traceback" not in service.log()
+
+
+@pytest.mark.parametrize("line", ["POST /increment HTTP/1.0", "PUT /increment HTTP/1.1"])
+def test_a_refusal_is_not_lost_with_a_long_body(start_service: StartService, line: str) -> None:
+    service = start_service(WEB_CONCURRENCY="1", INCREMENT_TOKEN="token")
+    request = build_request(b"x" * MIB, "Connection: close", line=line)
+    for _ in range(20):
+        assert statuses(talk(service.port, [request])) == [405 if "PUT" in line else 401]
+
+
+def test_a_refused_login_is_not_lost_with_a_long_body(start_service: StartService) -> None:
+    service = start_service(WEB_CONCURRENCY="1")
+    line = "POST /admin/login/ HTTP/1.1"
+    request = build_request(b"x" * MIB, "Connection: close", line=line)
+    answered = [statuses(talk(service.port, [request])) for _ in range(20)]
+    assert answered == [[403]] * 10 + [[429]] * 10
