@@ -5,7 +5,7 @@ much; the rest waits, and each of the connections that wait has a piece of it lo
 
 A worked example. Of sixty clients, each has sent 256 KiB of increments, one after the other. Looked
 at as a whole, that would take a worker 30 ms. So all of them wait, and in each of the next turns
-two have a piece of 16 KiB looked at. An ordinary client's request is looked at in every turn.
+one has a piece of 16 KiB looked at. An ordinary client's request is looked at in every turn.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Intake:
     def __init__(self, limits: Limits, incoming: IncomingBytes) -> None:
         self._max_bytes = limits.max_intake_bytes
         self._request_cost_bytes = limits.request_cost_bytes
+        self._piece_cost = limits.piece_cost
+        self._max_whole_bytes = limits.max_whole_bytes
         self._piece_bytes = limits.max_piece_bytes
         self._incoming = incoming
         self._left_bytes = self._max_bytes
@@ -51,7 +53,8 @@ class Intake:
         return True
 
     def _cost_bytes(self, data: bytes) -> int:
-        return len(data) + self._request_cost_bytes * data.count(b"\r\n\r\n")
+        weight = 1 if len(data) <= self._max_whole_bytes else self._piece_cost
+        return weight * len(data) + self._request_cost_bytes * data.count(b"\r\n\r\n")
 
     def spend(self, count_bytes: int) -> None:
         """Count what is looked at in this turn."""
@@ -82,12 +85,14 @@ class Intake:
         while self.waiting and self._left_bytes > 0:
             connection = next(iter(self.waiting))
             piece, rest = self.waiting.pop(connection), b""
-            if self._cost_bytes(piece) > self._max_bytes:
+            cost_bytes = self._cost_bytes(piece)
+            if cost_bytes > self._max_bytes:
                 piece, rest = piece[: self._piece_bytes], piece[self._piece_bytes :]
+                cost_bytes = self._cost_bytes(piece) * self._piece_cost
             self.waiting[connection] = rest  # at the end; it is not read on meanwhile
             self._incoming.give_back(len(piece))
             # Where there is nothing to take, it is to be read on.
-            self.spend(self._cost_bytes(piece) or self._piece_bytes)
+            self.spend(cost_bytes or self._piece_cost * self._piece_bytes)
             if piece:
                 connection.take(piece)
             if not rest and self.waiting.pop(connection, None) is not None:

@@ -24,14 +24,17 @@ class Limits:
     """Requests that are recorded and answered together, so that a long pipeline stalls nobody."""
     max_turn_bytes: int = 256 * 1024
     """Bodies that are recorded and answered together, in all: so long ones stall nobody either."""
-    max_intake_bytes: int = 256 * 1024
-    """What is looked at in one turn of the event loop, of reads that are not short; that takes
-    some 3 ms."""
-    request_cost_bytes: int = 1024
-    """What each request in a read counts for, besides its bytes: it takes as long as this much of
-    a long body."""
+    max_intake_bytes: int = 384 * 1024
+    """What is looked at in one turn of the event loop, of reads that are not short."""
+    request_cost_bytes: int = 3072
+    """What each request in a read counts for, besides its bytes."""
+    piece_cost: int = 4
+    """How many times the bytes count that are a piece of something longer: batches, which arrive
+    as a whole, are let in first."""
     max_short_bytes: int = 2048
     """Longest read that never waits for a later turn."""
+    max_whole_bytes: int = 64 * 1024
+    """Longest read that is taken for a whole request, such as a batch."""
     max_piece_bytes: int = 16 * 1024
     """What is looked at of a read that is more than a turn may take, before it is the next
     connection's turn."""

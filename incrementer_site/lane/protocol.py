@@ -138,7 +138,7 @@ class IncrementProtocol(OrdinaryProtocol):
 
     def _take_later(self, data: bytes) -> None:
         """Look at `data` in a later turn, if there is room for it."""
-        if len(data) > self._lane.limits.max_head_bytes and not self._in_message():
+        if len(data) > self._lane.limits.max_whole_bytes and not self._in_message():
             self.take(data[: self._max_short_bytes])  # the head may refuse all the rest
             data = data[self._max_short_bytes :]
         if self._closing:
