@@ -78,6 +78,18 @@ def test_many_logins_at_once_take_few_threads_and_increments_count_meanwhile(
     one_worker.wait_for_totals({"a": 50})
 
 
+def test_many_pages_at_once_take_few_threads(one_worker: Service) -> None:
+    (worker,) = one_worker.workers()
+    page = build_request(b"", line=f"GET {LOGIN_PATH} HTTP/1.1")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(connect(one_worker.port))) for _ in range(200)]
+        for client in clients:
+            client.sendall(page)
+        while not all(map(has_reply, clients)):
+            assert threads(worker) <= FEW
+            one_worker.increment("a")
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_health_checks_take_no_thread(one_worker: Service, version: str) -> None:
     (worker,) = one_worker.workers()

@@ -126,6 +126,7 @@ def test_bodies_that_never_end_leave_room_for_short_ones() -> None:
             await client.send(BATCH[:-1])
         refused = connect()
         assert statuses(await refused.send(BATCH[:-1], BATCH[-1:])) == [503]
+        assert statuses(await refused.send(BATCH)) == [503]
         halves = increment(LANE, "short")[:-5], increment(LANE, "short")[-5:]
         assert statuses(await refused.send(*halves)) == [200]
         for client in hostile:

@@ -156,3 +156,25 @@ def test_a_failure_that_nobody_thought_of_is_answered(monkeypatch: pytest.Monkey
         assert statuses(await client.send(increment("a"))) == [200]
 
     play(scene)
+
+
+def test_a_refusal_waits_for_earlier_replies_and_for_no_disk(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.COUNTERS |= {"JOURNAL_FSYNC": "always"}
+    syncs: list[Callable[[], object]] = []
+
+    async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
+        monkeypatch.setattr(recorder(), "after_sync", syncs.append)
+        waiting, free = connect(), connect()
+        assert statuses(await waiting.send(increment("a"))) == []
+        assert statuses(await waiting.send(increment("a&key=b"))) == []
+        assert statuses(await free.send(increment("a&key=b"))) == [400]
+        monkeypatch.undo()
+        await asyncio.to_thread(recorder().wait_for_sync)
+        for after_sync in syncs:
+            after_sync()
+        await waiting.settle()
+        assert statuses(waiting.written) == [200, 400]
+
+    play(scene)
