@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from select import select
+from threading import Thread
+
+import pytest
 
 from tests.testbed.commands import GUNICORN
+from tests.testbed.replies import receive_all
 from tests.testbed.requests import build_request, connect, talk
 from tests.testbed.service import Service
 from tests.testbed.waiting import wait_for
@@ -58,3 +63,34 @@ def test_nothing_counts_while_the_reply_before_a_close_waits_for_its_sync(tmp_pa
                 talk(service.port, [closing_one, ordinary])
         service.stop()
         assert service.totals() == {"first": 1, "close": 51}
+
+
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+def test_all_that_counts_while_it_shuts_down_is_answered(tmp_path: Path, fsync: str) -> None:
+    pipeline = build_request(b"key=shutdown&value=1") * 3000
+    answered = []
+    with Service(tmp_path, WEB_CONCURRENCY="1", JOURNAL_FSYNC=fsync) as service:
+
+        def send_and_count() -> None:
+            with closing(connect(service.port)) as connection:
+                sender = Thread(target=send, args=[connection])
+                sender.start()
+                received = receive_all(connection)
+                answered.append(received.count(b"HTTP/1.1 200"))
+                connection.shutdown(socket.SHUT_RDWR)
+                sender.join()
+
+        def send(connection: socket.socket) -> None:
+            with suppress(OSError):
+                while True:
+                    connection.sendall(pipeline)
+
+        clients = [Thread(target=send_and_count) for _ in range(12)]
+        for client in clients:
+            client.start()
+        wait_for(lambda: service.totals().get("shutdown", 0) > 0, "the first flush")
+        service.stop()
+        for client in clients:
+            client.join()
+        assert len(answered) == len(clients)  # none was reset
+        assert service.totals() == {"shutdown": sum(answered)}

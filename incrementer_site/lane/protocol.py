@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
+from incrementer_site.lane.ending import end, is_quiet
 from incrementer_site.lane.heads import Head
 from incrementer_site.lane.lane import Lane, serialize
 from incrementer_site.lane.ordinary import OrdinaryProtocol
@@ -27,12 +28,13 @@ class IncrementProtocol(OrdinaryProtocol):
     # Python is fast with thirty attributes in an object's dict, and the parent has nearly as many.
     __slots__ = (
         "_closing",
+        "_has_ended",
+        "_is_shutting_down",
         "_known_heads",
         "_lane",
         "_max_short_bytes",
         "_reader",
         "_refusal",
-        "_refused",
         "_since_seconds",
         "_unanswered",
     )
@@ -47,17 +49,16 @@ class IncrementProtocol(OrdinaryProtocol):
         self._unanswered = 0  # increments that have not been answered
         self._closing = False  # nothing that arrives is read any more
         self._refusal: Reply | None = None  # it waits for the replies before it
-        self._refused = False  # and it has been sent
+        self._is_shutting_down = False  # the worker, so that the client may be sending on
+        self._has_ended = False  # nothing more will be sent
 
     # Time
 
     def close_if_too_slow(self) -> None:
         waited_seconds = self._lane.seconds - self._since_seconds
         limits = self._lane.limits
-        if self._refused:
-            if waited_seconds > limits.linger_seconds:
-                self.transport.abort()
-        elif self._in_message() or self.flow.write_paused or self.transport.is_closing():
+        is_ending = self._has_ended or self.transport.is_closing()
+        if is_ending or self._in_message() or self.flow.write_paused:
             if waited_seconds > limits.request_seconds:
                 self.transport.abort()
         elif waited_seconds > self.config.timeout_keep_alive and self._is_idle():
@@ -77,13 +78,17 @@ class IncrementProtocol(OrdinaryProtocol):
 
     def shutdown(self) -> None:
         """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
+        self._is_shutting_down = True
         reader = self._reader
         if reader is not None and reader.in_message and reader.is_for_lane:
             reader.is_last = True
         elif self._unanswered and not self.has_ordinary():
             self._closing = True
-        else:
+        elif self.has_ordinary():
             super().shutdown()
+        elif not self._has_ended:
+            self._closing = True
+            self._close()
 
     # The transport
 
@@ -211,14 +216,24 @@ class IncrementProtocol(OrdinaryProtocol):
     def _refuse_if_idle(self) -> None:
         # With earlier replies still to come, this one would be taken for one of theirs.
         if self._refusal and self._is_idle() and not self.transport.is_closing():
-            self._refused = True
-            self._since_seconds = self._lane.seconds
             self.transport.write(
                 serialize(self._refusal, self.server_state.default_headers, close=True)
             )
-            # If it were closed at once, with bytes of the client's unread, the kernel would reset
-            # the connection, which may cost the client the reply.
-            self.transport.write_eof()
+            self._end()
+
+    # The end
+
+    def _close(self) -> None:
+        """Close when all is sent."""
+        if self._is_shutting_down and not is_quiet(self.transport):
+            self._end()
+        else:
+            self.transport.close()
+
+    def _end(self) -> None:
+        self._has_ended = True
+        self.flow.resume_reading()
+        end(self.transport, self._lane.limits.linger_seconds)
 
     # What the reader tells
 
@@ -254,7 +269,7 @@ class IncrementProtocol(OrdinaryProtocol):
         else:
             self.transport.write(serialize(reply, self.server_state.default_headers, close))
         if close:
-            self.transport.close()
+            self._close()
         if self._unanswered:
             return
         if self.pipeline:
