@@ -15,6 +15,9 @@ class IncomingBytes:
 
     Without it, each of some thousand clients could hold back the last byte of a long body.
 
+    An eighth is for reads that may be a whole request: an honest batch is let in beside clients
+    that hold back all that they can.
+
     Attributes:
         max_bytes: the bound.
     """
@@ -22,10 +25,16 @@ class IncomingBytes:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._left_bytes = max_bytes
+        self._kept_free_bytes = max_bytes // 8
 
-    def take(self, count_bytes: int) -> bool:
-        """Return whether there is room for so many bytes more; if so, it is taken."""
-        if count_bytes > self._left_bytes:
+    def take(self, count_bytes: int, *, may_be_whole: bool = False) -> bool:
+        """Return whether there is room for so many bytes more; if so, it is taken.
+
+        Args:
+            may_be_whole: whether they may be a whole request, which will not be waited for.
+        """
+        left_bytes = self._left_bytes - (0 if may_be_whole else self._kept_free_bytes)
+        if count_bytes > left_bytes:
             return False
         self._left_bytes -= count_bytes
         return True

@@ -63,7 +63,8 @@ class Intake:
 
     def wait(self, connection: Connection, data: bytes) -> bool:
         """Have `data` wait for a later turn; return False where there is no room for it."""
-        if not self._incoming.take(len(data)):
+        may_be_whole = len(data) <= self._max_whole_bytes
+        if not self._incoming.take(len(data), may_be_whole=may_be_whole):
             return False
         self.waiting[connection] = data
         self._renew_soon()

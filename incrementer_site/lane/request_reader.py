@@ -165,7 +165,7 @@ class RequestReader:
         length_bytes = len(self._body) + len(body)
         if length_bytes > lane.max_body_bytes:
             self._refuse_body(replies.body_too_large())
-        elif length_bytes > lane.limits.max_free_body_bytes and not self._hold(length_bytes):
+        elif self._has_to_hold(length_bytes) and not self._hold(length_bytes):
             self._refuse_body(lane.incoming.no_room())
             self._is_refusal_of_now = True
         elif not self._body:
@@ -174,6 +174,11 @@ class RequestReader:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
+
+    def _has_to_hold(self, length_bytes: int) -> bool:
+        """Return whether a body, of which so much is here, is long and has to be waited for."""
+        is_whole = length_bytes == self._content_length_bytes
+        return length_bytes > self._lane.limits.max_free_body_bytes and not is_whole
 
     def _hold(self, length_bytes: int) -> bool:
         """Return whether a body of this length may be held."""
