@@ -81,17 +81,21 @@ class Flusher:
                 self._began = time.monotonic()
             error: Exception | None = None
             try:
-                self._buffer.tend_journal(None)
-                self._leave_room()
-                self._flush_all()
-                self._prune()
+                self._flush_once()
             except Exception as failure:  # whatever it is, this thread has to go on
                 error = failure
-            finally:
-                # Each flush has a connection of its own: one kept open would go on writing to a
-                # database file that has been deleted or replaced.
-                totals.close_connection()
-                self._note(error)
+            self._note(error)
+
+    def _flush_once(self) -> None:
+        try:
+            self._buffer.tend_journal(None)
+            self._leave_room()
+            self._flush_all()
+            self._prune()
+        finally:
+            # Each flush has a connection of its own: one kept open would go on writing to a
+            # database file that has been deleted or replaced.
+            totals.close_connection()
 
     def _flush_all(self) -> None:
         try:

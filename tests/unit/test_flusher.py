@@ -12,8 +12,9 @@ from counters import flusher, totals
 from counters.buffer import Buffer
 
 
+@pytest.mark.parametrize("step", ["identity", "close_connection"])
 def test_a_flush_is_tried_again_however_often_it_has_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 1500  # with the pauses between them, half a day without a database
     pauses = []
@@ -27,7 +28,7 @@ def test_a_flush_is_tried_again_however_often_it_has_failed(
         raise OperationalError("there is no database")
 
     monkeypatch.setattr(flusher, "Event", Event)
-    monkeypatch.setattr(totals, "identity", fail)
+    monkeypatch.setattr(totals, step, fail)
     buffer = Buffer(tmp_path, max_pending_keys=1, max_pending_bytes=2**30, max_journal_bytes=1)
     failing = flusher.Flusher(buffer, tmp_path, interval_seconds=5)
     failing.start()
