@@ -26,7 +26,7 @@ _one_at_a_time = asyncio.Lock()
 
 async def answer(scope: Any, receive: Any) -> Reply | None:
     """Return the reply to a request for one of `PATHS`; None where its client has gone."""
-    fields = fields_of(scope["headers"])
+    fields = fields_of(scope["headers"], scope["query_string"])
     try:
         if scope["path"] == increment.PATH and scope["method"] == "POST":
             return await _increment(increment.reader_of(fields), scope, receive)

@@ -67,6 +67,7 @@ if DEBUG:
 
 MIDDLEWARE = [
     "counters.web.middleware.ApiMiddleware",  # first: increments pass none of the others
+    "counters.web.middleware.NotFoundMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -23,7 +23,7 @@ def one(key: object, value: object) -> str:
     ("content_type", "body", "field", "limit"),
     [
         (FORM, "value=1", "key", None),
-        (FORM, "", "key", None),
+        (FORM, "", "body", None),
         (FORM, "key=&value=1", "key", 1),
         (FORM, f"key={LONG}k&value=1", "key", 255),
         (FORM, "key=a%00b&value=1", "key", None),

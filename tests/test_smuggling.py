@@ -103,7 +103,7 @@ def test_other_versions_of_http_are_refused(shared_service: Service, version: by
 def test_a_second_content_type_is_not_chosen_for_an_empty_first(shared_service: Service) -> None:
     with closing(connect(shared_service.port)) as connection:
         connection.sendall(INNER.replace(b"Content-Type", b"Content-Type:\r\nContent-Type"))
-        assert statuses(receive_until_silence(connection)) == [415]
+        assert statuses(receive_until_silence(connection)) == [400]
 
 
 def test_connect_is_refused(shared_service: Service) -> None:

@@ -35,6 +35,14 @@ _decode: Callable[[bytes], Increment | list[Increment]] = msgspec.json.Decoder(
     Increment | list[Increment]
 ).decode
 
+_BOM = b"\xef\xbb\xbf"
+"""A byte order mark: some editors begin files with it."""
+_looks_like_form = re.compile(rb"(key|value)=").match
+
+_LINE_END = (
+    "the body has a line end in it, which a form writes as %0A: leave it out (with curl, --data"
+    " leaves out those of a file, and --data-binary does not)"
+)
 _TOO_DEEP = "JSON is nested too deeply"
 
 _match_plain_form = re.compile(rb"key=([ -$'-*,-~]{1,255})&value=(-?[0-9]{1,18})").fullmatch
@@ -57,6 +65,9 @@ def parse_form(body: bytes) -> Increment:
 
 
 def _parse_any_form(body: bytes) -> Increment:
+    body = body.removeprefix(_BOM)
+    if b"\n" in body or b"\r" in body:
+        raise BadIncrement(_LINE_END, "body")
     if body.count(b"&") >= MAX_FORM_FIELDS:
         raise BadIncrement(f"more than {MAX_FORM_FIELDS} fields", "body", MAX_FORM_FIELDS)
     key = value = None
@@ -72,6 +83,9 @@ def _parse_any_form(body: bytes) -> Increment:
             if value is not None:
                 raise BadIncrement("value is given twice", "value", 1)
             value = content
+    if key is None and body.startswith((b"{", b"[")):
+        sentence = "the body looks like JSON, but Content-Type says a form"
+        raise BadIncrement(sentence, "Content-Type")
     if key is None:
         raise BadIncrement("key is missing", "key")
     if value is None:
@@ -97,6 +111,11 @@ def parse_json(body: bytes) -> Increment | Batch:
     except msgspec.ValidationError as error:
         _refuse(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if body.startswith(_BOM) and not body.startswith(_BOM * 2):
+            return parse_json(body[len(_BOM) :])
+        if _looks_like_form(body):
+            sentence = "the body looks like a form, but Content-Type says JSON"
+            raise BadIncrement(sentence, "Content-Type") from error
         raise BadIncrement(f"body is not valid JSON in UTF-8: {error}", "body") from error
     except RecursionError as error:
         raise BadIncrement(_TOO_DEEP, "body") from error
@@ -155,7 +174,7 @@ def _refuse(error: msgspec.ValidationError) -> NoReturn:
     """Say in our words what msgspec says as "Expected `int`, got `str` - at `$[3].value`"."""
     message, _, place = str(error).partition(" - at ")
     place = place.strip("`").removeprefix("$")
-    at = f" (at {place})" if place else ""
+    at = f" (at {place})" if place.startswith("[") else ""  # which one of a batch
     if missing := re.search(r"missing required field `(\w+)`", message):
         raise BadIncrement(f"{missing[1]} is missing{at}", missing[1]) from error
     field = place.rpartition(".")[2] if "." in place else "body"

@@ -36,17 +36,36 @@ OTHER_METHOD = replies.not_allowed("POST")
 _OTHER_TYPE = replies.error(
     415, f"Content-Type is neither {' nor '.join(_PARSERS)}", field="Content-Type"
 )
+_TWO_TYPES = replies.error(400, "Content-Type is given twice", field="Content-Type")
+_ENCODED = replies.reply(
+    415,
+    {
+        "error": "Content-Encoding is not identity: send the body as it is",
+        "field": "Content-Encoding",
+    },
+    Accept_Encoding="identity",
+)
+_EMPTY = replies.error(400, "the body is empty: key and value belong into it", field="body")
+_IN_QUERY = replies.error(
+    400, "the body is empty: key and value belong into it, not into the URL", field="body"
+)
 
 
 class Fields(NamedTuple):
-    """What of a request's headers matters to an increment; absent ones are empty."""
+    """What of a request's head matters to an increment; absent ones are empty.
+
+    Of a header that is given twice the values are joined by a comma.
+    """
 
     content_type: str = ""
+    content_encoding: str = ""
     authorization: str = ""
     transfer_encoding: str = ""
     origin: str = ""
     sec_fetch_site: str = ""
     host: str = ""
+    query: str = ""
+    """What stands behind the "?" of its target."""
 
 
 def reader_of(fields: Fields) -> Read | Reply:
@@ -61,23 +80,35 @@ def reader_of(fields: Fields) -> Read | Reply:
         return replies.error(501, sentence, field="Transfer-Encoding")
     settings = config()
     if settings.token and not has_token(fields.authorization):
-        return replies.unauthorized()
+        return replies.unauthorized(fields.authorization)
     if not may_count(settings.origins, fields.origin, fields.sec_fetch_site, fields.host):
         return replies.error(403, "web pages of this origin may not count", field="Origin")
     max_body_bytes = settings.max_body_bytes
-    parse = _PARSERS.get(fields.content_type.partition(";")[0].strip().lower())
+    parse = _parser_of(fields)
 
     def read(body: bytes) -> Increment | Batch | Reply:
         if len(body) > max_body_bytes:
             return replies.body_too_large()
-        if parse is None:
-            return _OTHER_TYPE
+        if not body:
+            return _IN_QUERY if fields.query else _EMPTY
+        if isinstance(parse, Reply):
+            return parse
         try:
             return parse(body)
         except BadIncrement as problem:
             return replies.bad_request(problem)
 
     return read
+
+
+def _parser_of(fields: Fields) -> Callable[[bytes], Increment | Batch] | Reply:
+    """Return what reads a body of this type, or the reply that refuses it."""
+    if fields.content_encoding.strip().lower() not in ("", "identity"):
+        return _ENCODED
+    media_type = fields.content_type.partition(";")[0].strip().lower()
+    if "," in media_type:
+        return _TWO_TYPES
+    return _PARSERS.get(media_type, _OTHER_TYPE)
 
 
 @csrf_exempt  # callers carry no CSRF token and need none: no cookie of theirs is looked at
@@ -92,11 +123,13 @@ def increment(request: HttpRequest) -> HttpResponse:
 def _read(request: HttpRequest) -> Increment | Batch | Reply:
     fields = Fields(
         content_type=request.META.get("CONTENT_TYPE", ""),
+        content_encoding=request.META.get("HTTP_CONTENT_ENCODING", ""),
         authorization=request.META.get("HTTP_AUTHORIZATION", ""),
         transfer_encoding=request.META.get("HTTP_TRANSFER_ENCODING", ""),
         origin=request.META.get("HTTP_ORIGIN", ""),
         sec_fetch_site=request.META.get("HTTP_SEC_FETCH_SITE", ""),
         host=request.META.get("HTTP_HOST", ""),
+        query=request.META.get("QUERY_STRING", ""),
     )
     read = reader_of(fields)
     try:

@@ -1,10 +1,11 @@
-"""The short way to the API: past the middleware that pages for people need."""
+"""The short way to the API, and to a 404: past the middleware that pages for people need."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
@@ -30,6 +31,31 @@ class ApiMiddleware:
             logger.exception("%s %s failed.", request.method, request.path)
             response = replies.server_failed().to_django()
         return response
+
+
+class NotFoundMiddleware:
+    """Answers 404 for paths that nobody serves, before it matters for which host they were meant.
+
+    ALLOWED_HOSTS is for pages. Whoever mistypes `/increment` is to read just that, whatever the
+    service is called where they are.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if path.startswith(settings.STATIC_URL) or _is_served(path) or _is_served(f"{path}/"):
+            return self._get_response(request)
+        return not_found(request, Resolver404())
+
+
+def _is_served(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

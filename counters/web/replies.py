@@ -29,6 +29,8 @@ class Reply:
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     """Besides Content-Type and Content-Length."""
+    sends_body: bool = True
+    """Whether the body goes with it; that of a reply to HEAD does not."""
 
     def all_headers(self) -> list[tuple[str, str]]:
         """Return the headers, with those that every reply has."""
@@ -67,8 +69,15 @@ def not_allowed(*methods: str) -> Reply:
     return reply(405, {"error": f"only {allowed} is allowed"}, Allow=allowed)
 
 
-def unauthorized() -> Reply:
+def unauthorized(authorization: str) -> Reply:
+    """Return the reply to a request without the right token.
+
+    Args:
+        authorization: what it gives instead; empty where there is none.
+    """
     sentence = "Authorization: Bearer with the right token is needed"
+    if "," in authorization:  # which no token has: a header that is given twice is joined by it
+        sentence = "Authorization is given twice"
     return reply(401, {"error": sentence}, WWW_Authenticate="Bearer")
 
 

@@ -7,10 +7,9 @@ asked any more.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from counters.web import health, replies
+from counters.web import health
 from counters.web.increment import PATH, Fields, Read, reader_of
 from counters.web.replies import Reply
 from incrementer_site.lane.limits import Limits
@@ -20,11 +19,13 @@ Headers = list[tuple[bytes, bytes]]
 _PATH = PATH.encode()
 _HEALTH = {path.encode(): path for path in health.PATHS}
 
-_FIELDS = {field.replace("_", "-").encode(): field for field in Fields._fields}
+_LOOKS = (b"GET", b"HEAD")
+
+_FIELDS = {field.replace("_", "-").encode(): field for field in Fields._fields if field != "query"}
 """The names of the headers that matter, and of the fields that they are in."""
 
-_is_host = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*").fullmatch
-"""What may stand in a host and a port (RFC 3986, 3.2.2)."""
+PERSISTS, CLOSE, KEEP_ALIVE = b"", b"close", b"keep-alive"
+"""What a reply's header Connection says: nothing, where an HTTP/1.1 connection stays open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,48 +36,41 @@ class Head:
     """Makes increments of a body, or the reply that refuses it."""
     body_bytes: int
     """Length of the body."""
-    closes: bool
-    """Whether the client wants the connection closed after the reply."""
+    connection: bytes = PERSISTS
+    """What the reply is to say in its header Connection: `PERSISTS`, `CLOSE` or `KEEP_ALIVE`."""
 
 
-def is_for_lane(method: bytes, target: bytes, version: str, headers: Headers) -> bool:
-    """Return whether the lane can answer a request with this line and these headers."""
-    if version != "1.1":
-        return False
+def is_for_lane(method: bytes, target: bytes) -> bool:
+    """Return whether the lane answers requests with this line."""
     path = target.partition(b"?")[0]
-    if not (method == b"POST" and path == _PATH) and not (method == b"GET" and path in _HEALTH):
-        return False
-    content_types = 0
-    for name, value in headers:
-        if name == b"content-type":
-            content_types += 1
-        elif name == b"expect" or (
-            name == b"transfer-encoding" and value.strip().lower() != b"chunked"
-        ):
-            return False
-    return content_types <= 1
+    return (method == b"POST" and path == _PATH) or (method in _LOOKS and path in _HEALTH)
 
 
-def read_of(target: bytes, headers: Headers) -> Read | Reply:
+def read_of(method: bytes, target: bytes, headers: Headers) -> Read | Reply:
     """Return how the body of a request is read that `is_for_lane`, or the reply that refuses it.
 
     Args:
         headers: names in lower case.
     """
-    fields = fields_of(headers)
-    if path := _HEALTH.get(target.partition(b"?")[0]):
-        return lambda _: health.answer(path, "GET", fields.authorization)
+    path, _, query = target.partition(b"?")
+    fields = fields_of(headers, query)
+    if health_path := _HEALTH.get(path):
+        sends_body = method != b"HEAD"
+        return lambda _: replace(
+            health.answer(health_path, method.decode(), fields.authorization), sends_body=sends_body
+        )
     return reader_of(fields)
 
 
-def fields_of(headers: Headers) -> Fields:
-    """Return what of a request's headers matters; names in lower case."""
+def fields_of(headers: Headers, query: bytes) -> Fields:
+    """Return what of a request's head matters; names of headers in lower case."""
     found: dict[str, list[bytes]] = {}
     for name, value in headers:
         if field := _FIELDS.get(name):
             found.setdefault(field, []).append(value)
     # Of several with one name, Django makes one like this.
-    return Fields(**{field: b",".join(values).decode("latin1") for field, values in found.items()})
+    values = {field: b",".join(values).decode("latin1") for field, values in found.items()}
+    return Fields(**values, query=query.decode("latin1"))
 
 
 def content_length_bytes(headers: Headers) -> int:
@@ -87,16 +81,25 @@ def content_length_bytes(headers: Headers) -> int:
     return 0
 
 
-def wrong_host(version: str, headers: Headers) -> Reply | None:
-    """Return the reply to a request whose Host is not as it has to be (RFC 9112, 3.2)."""
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) > 1:
-        return replies.error(400, "Host is given twice", field="Host")
-    if not hosts and version == "1.1":
-        return replies.error(400, "Host is missing", field="Host")
-    if hosts and not _is_host(hosts[0]):
-        return replies.error(400, "Host is no host", field="Host")
-    return None
+def connection_of(version: str, headers: Headers, *, keeps_alive: bool) -> bytes:
+    """Return what the reply to a request is to say in its header Connection.
+
+    Args:
+        version: of HTTP: "1.0" or "1.1".
+        keeps_alive: whether the request leaves the connection open.
+    """
+    if version == "1.1":
+        return PERSISTS if keeps_alive else CLOSE
+    # In HTTP/1.0 nobody knows whether a proxy on the way has read the chunks (RFC 9112, 6.1).
+    is_chunked = any(name == b"transfer-encoding" for name, _ in headers)
+    return KEEP_ALIVE if keeps_alive and not is_chunked else CLOSE
+
+
+def expects_continue(version: str, headers: Headers) -> bool:
+    """Return whether the client waits for a word before it sends the body (RFC 9110, 10.1.1)."""
+    return version == "1.1" and any(
+        name == b"expect" and value.strip().lower() == b"100-continue" for name, value in headers
+    )
 
 
 class KnownHeads(dict[bytes, Head]):

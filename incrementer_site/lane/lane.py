@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from counters.config import config
 from counters.web.replies import RECORDED, Reply
 from incrementer_site.incoming import incoming_increments
-from incrementer_site.lane.heads import Headers, KnownHeads
+from incrementer_site.lane.heads import CLOSE, KEEP_ALIVE, PERSISTS, Headers, KnownHeads
 from incrementer_site.lane.intake import Intake
 from incrementer_site.lane.limits import Limits
 from incrementer_site.lane.turn import Turn
@@ -33,7 +33,8 @@ class Lane:
         known_heads: what the parser made of heads that came before.
         max_body_bytes: longest body that is accepted.
         seconds: since the worker started, as `tick` counts them.
-        recorded: the reply to an increment with the current Date, and the same before a close.
+        recorded: the reply to an increment with the current Date, for each of what its header
+            Connection may say.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -56,17 +57,21 @@ class Lane:
 
     def _renew_recorded(self) -> None:
         date = [(b"date", formatdate(usegmt=True).encode())]
-        self.recorded = (
-            serialize(RECORDED, date, close=False),
-            serialize(RECORDED, date, close=True),
-        )
+        self.recorded = {
+            connection: serialize(RECORDED, date, connection)
+            for connection in (PERSISTS, CLOSE, KEEP_ALIVE)
+        }
 
 
-def serialize(reply: Reply, default_headers: Headers, close: bool) -> bytes:
-    """Return a reply's bytes in HTTP/1.1."""
+def serialize(reply: Reply, default_headers: Headers, connection: bytes) -> bytes:
+    """Return a reply's bytes.
+
+    Args:
+        connection: what its header Connection says; without one, where that is empty.
+    """
     lines = [STATUS_LINE[reply.status]]
     lines += [b"%s: %s\r\n" % header for header in default_headers]
     lines += [f"{name.lower()}: {text}\r\n".encode("latin1") for name, text in reply.all_headers()]
-    if close:
-        lines.append(b"connection: close\r\n")
-    return b"".join([*lines, b"\r\n", reply.body])
+    if connection:
+        lines.append(b"connection: %s\r\n" % connection)
+    return b"".join([*lines, b"\r\n", reply.body if reply.sends_body else b""])

@@ -11,10 +11,12 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
 from incrementer_site.lane.ending import end, is_quiet
-from incrementer_site.lane.heads import Head
+from incrementer_site.lane.heads import CLOSE, Head
 from incrementer_site.lane.lane import Lane, serialize
 from incrementer_site.lane.ordinary import OrdinaryProtocol
 from incrementer_site.lane.request_reader import RequestReader
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class IncrementProtocol(OrdinaryProtocol):
@@ -33,6 +35,7 @@ class IncrementProtocol(OrdinaryProtocol):
         "_known_heads",
         "_lane",
         "_max_short_bytes",
+        "_owes_continue",
         "_reader",
         "_refusal",
         "_since_seconds",
@@ -50,6 +53,7 @@ class IncrementProtocol(OrdinaryProtocol):
         self._closing = False  # nothing that arrives is read any more
         self._refusal: Reply | None = None  # it waits for the replies before it
         self._is_shutting_down = False  # the worker, so that the client may be sending on
+        self._owes_continue = False  # a client waits for it, before it sends its body
         self._has_ended = False  # nothing more will be sent
 
     # Time
@@ -216,9 +220,7 @@ class IncrementProtocol(OrdinaryProtocol):
     def _refuse_if_idle(self) -> None:
         # With earlier replies still to come, this one would be taken for one of theirs.
         if self._refusal and self._is_idle() and not self.transport.is_closing():
-            self.transport.write(
-                serialize(self._refusal, self.server_state.default_headers, close=True)
-            )
+            self.transport.write(serialize(self._refusal, self.server_state.default_headers, CLOSE))
             self._end()
 
     # The end
@@ -243,8 +245,19 @@ class IncrementProtocol(OrdinaryProtocol):
     def is_closing(self) -> bool:
         return self._closing
 
+    def expects_continue(self) -> None:
+        """Say that the body may come: after the replies that are due."""
+        self._owes_continue = True
+        if not self._unanswered:
+            self._send_continue()
+
+    def _send_continue(self) -> None:
+        self._owes_continue = False
+        self.transport.write(_CONTINUE)
+
     def lane_request(self, head: Head, body: bytes) -> None:
-        self._closing = head.closes  # what arrives after it gets no reply, so it must not count
+        self._closing = head.connection is CLOSE  # after it nothing gets a reply: nor may it count
+        self._owes_continue = False  # its body is here
         self._unanswered += 1
         if self._unanswered > self._lane.limits.max_unanswered:
             self.flow.pause_reading()
@@ -256,22 +269,29 @@ class IncrementProtocol(OrdinaryProtocol):
         """Whether one request waits for its reply, and no more."""
         return self._unanswered == 1
 
-    def reply(self, reply: Reply, close: bool) -> None:
-        """Answer the increment that has waited longest."""
+    def reply(self, reply: Reply, connection: bytes) -> None:
+        """Answer the increment that has waited longest.
+
+        Args:
+            connection: what the reply is to say in its header Connection.
+        """
         self.server_state.total_requests += 1
         self._unanswered -= 1
         self._since_seconds = self._lane.seconds
         if self.transport.is_closing():
             return
-        close = close or (self._closing and not self._unanswered and not self._refusal)
+        if self._closing and not self._unanswered and not self._refusal:
+            connection = CLOSE
         if reply is RECORDED:
-            self.transport.write(self._lane.recorded[close])
+            self.transport.write(self._lane.recorded[connection])
         else:
-            self.transport.write(serialize(reply, self.server_state.default_headers, close))
-        if close:
+            self.transport.write(serialize(reply, self.server_state.default_headers, connection))
+        if connection is CLOSE:
             self._close()
         if self._unanswered:
             return
+        if self._owes_continue:
+            self._send_continue()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         if self._refusal:

@@ -10,14 +10,18 @@ from counters.web import replies
 from counters.web.increment import Read
 from counters.web.replies import Reply
 from incrementer_site.lane.heads import (
+    CLOSE,
+    PERSISTS,
     Head,
     Headers,
+    connection_of,
     content_length_bytes,
+    expects_continue,
     is_for_lane,
     read_of,
-    wrong_host,
 )
 from incrementer_site.lane.lane import Lane
+from incrementer_site.lane.targets import path_and_host, wrong_host
 
 
 class Connection(Protocol):
@@ -27,6 +31,7 @@ class Connection(Protocol):
     def has_ordinary(self) -> bool: ...
     def is_closing(self) -> bool: ...
     def refuse(self, reply: Reply) -> None: ...
+    def expects_continue(self) -> None: ...
     def lane_request(self, head: Head, body: bytes) -> None: ...
     def other_begins(
         self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
@@ -60,6 +65,7 @@ class RequestReader:
         self._target = b""
         self._headers: Headers = []
         self._read: Read | Reply
+        self._after = PERSISTS  # the connection, after the reply
         self._is_refusal_of_now = False  # whether the same request may succeed at another time
         self._body: bytes | bytearray = b""
         self._body_bytes = 0  # with what is not kept
@@ -136,18 +142,35 @@ class RequestReader:
             raise ValueError(version)  # the parser makes an HttpParserError of it
         if refusal := wrong_host(version, self._headers):
             self._connection.refuse(refusal)
-        self.in_head = False
+        self._target, self._headers = path_and_host(self._target, self._headers)
         self.is_for_lane = self._connection.is_closing() or (  # then it is thrown away at its end
             not self._connection.has_ordinary()
-            and is_for_lane(self._parser.get_method(), self._target, version, self._headers)
+            and is_for_lane(self._parser.get_method(), self._target)
         )
         if self.is_for_lane:
-            self._read = read_of(self._target, self._headers)
-            self._is_refusal_of_now = False
-            self._body_bytes = 0
-            self._content_length_bytes = content_length_bytes(self._headers)
+            self._begin_body(version)
         else:
             self._connection.other_begins(self._parser, self._target, self._headers)
+        self.in_head = False
+
+    def _begin_body(self, version: str) -> None:
+        self._read = read_of(self._parser.get_method(), self._target, self._headers)
+        self._is_refusal_of_now = False
+        self._body_bytes = 0
+        self._content_length_bytes = content_length_bytes(self._headers)
+        keeps_alive = self._parser.should_keep_alive()
+        self._after = connection_of(version, self._headers, keeps_alive=keeps_alive)
+        if expects_continue(version, self._headers) and not self._connection.is_closing():
+            self._answer_expectation()
+
+    def _answer_expectation(self) -> None:
+        """Have the client send its body, or refuse that."""
+        if self._content_length_bytes > self._lane.max_body_bytes:
+            self._refuse_body(replies.body_too_large())
+        if isinstance(self._read, Reply):
+            self._connection.refuse(self._read)
+        else:
+            self._connection.expects_continue()
 
     def on_body(self, body: bytes) -> None:
         self._got_body = True
@@ -218,7 +241,7 @@ class RequestReader:
             head = Head(
                 read=(lambda _: read) if isinstance(read, Reply) else read,
                 body_bytes=self._body_bytes,
-                closes=self.is_last or not self._parser.should_keep_alive(),
+                connection=CLOSE if self.is_last else self._after,
             )
             self.latest = None if self._is_refusal_of_now else head
             self._connection.lane_request(head, body)

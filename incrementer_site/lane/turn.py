@@ -26,12 +26,12 @@ logger = logging.getLogger(__name__)
 class Connection(Protocol):
     """Where a request came from, and its reply goes."""
 
-    def reply(self, reply: Reply, close: bool) -> None: ...
+    def reply(self, reply: Reply, connection: bytes) -> None: ...
     def owes_one(self) -> bool: ...
 
 
-Sender = tuple[Connection, bool]
-"""A connection, and whether its reply is to close it."""
+Sender = tuple[Connection, bytes]
+"""A connection, and what its reply is to say in its header Connection."""
 
 
 class Turn:
@@ -77,7 +77,7 @@ class Turn:
         if requests:
             receipt, answers = _record(running, requests, answers)
         # Nothing holds the bodies from here on. A sync may take long, and they much memory.
-        senders = [(connection, head.closes) for connection, head, _ in arrivals]
+        senders = [(connection, head.connection) for connection, head, _ in arrivals]
         if running.waits_for_sync:
             _send_after_sync(running, senders, answers, receipt)
         else:
@@ -118,9 +118,9 @@ def _send_after_sync(
 ) -> None:
     waiting: list[tuple[Sender, Reply]] = []
     for sender, answer in zip(senders, answers, strict=True):
-        connection, closes = sender
+        connection, after = sender
         if answer is not RECORDED and connection.owes_one():
-            connection.reply(answer, closes)  # a refusal, or health: neither waits for the disk
+            connection.reply(answer, after)  # a refusal, or health: neither waits for the disk
         else:  # or replies of earlier turns, which come before it, are waiting
             waiting.append((sender, answer))
     if not waiting:
@@ -138,8 +138,8 @@ def _send_after_sync(
 
 
 def _send(senders: Sequence[Sender], answers: Sequence[Reply]) -> None:
-    for (connection, closes), answer in zip(senders, answers, strict=True):
-        connection.reply(answer, closes)
+    for (connection, after), answer in zip(senders, answers, strict=True):
+        connection.reply(answer, after)
     if len(senders) > 1:
         # Under load, the clients or the proxy may be waiting for this CPU. Let them run: then
         # their next requests are all here in the next turn. Otherwise each comes alone, and each

@@ -14,6 +14,7 @@ from counters.increments import MAX_VALUE, MIN_VALUE
 from tests.testbed.requests import FORM, JSON
 
 Pair = tuple[str, int]
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def _is_increment(key: Any, value: Any) -> bool:
@@ -28,6 +29,9 @@ def _is_increment(key: Any, value: Any) -> bool:
 
 def read_form(body: bytes) -> Pair | None:
     """Return the increment in a form, or None where there is not exactly one."""
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    if re.search(rb"[\r\n]", body):
+        return None
     fields: dict[bytes, list[bytes]] = {}
     longest = 0  # of values, as they stand there
     for pair in body.split(b"&"):
@@ -54,7 +58,7 @@ def read_json(body: bytes) -> list[Pair] | None:
     """Return the increments in JSON text, or None where it is not wholly made of them."""
     try:
         found = json.loads(
-            body.decode(),
+            body.removeprefix(_BYTE_ORDER_MARK).decode(),
             object_pairs_hook=lambda pairs: ("object", pairs),
             parse_constant=_refuse_constant,
             parse_int=lambda digits: int(digits[:30]),  # more are out of range anyway
@@ -148,6 +152,7 @@ def _request(head: h11.Request, body: bytes) -> Request:
         plain=head.method == b"POST"
         and head.target.partition(b"?")[0] == b"/increment"
         and len(types) == 1
+        and b"content-encoding" not in names
         and not {b"content-length", b"transfer-encoding"} <= set(names)
         and len(body) <= 1024 * 1024,
         increments=increments or [],
