@@ -6,55 +6,25 @@ import asyncio
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from counters.web import replies
-from counters.web.replies import RECORDED, Reply
-from incrementer_site.lane.ending import end, is_quiet
+from counters.web.replies import Reply
+from incrementer_site.lane.answering import AnsweringProtocol
 from incrementer_site.lane.heads import CLOSE, Head
-from incrementer_site.lane.lane import Lane, serialize
-from incrementer_site.lane.ordinary import OrdinaryProtocol
+from incrementer_site.lane.lane import Lane
 from incrementer_site.lane.request_reader import RequestReader
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+class IncrementProtocol(AnsweringProtocol):
+    """A connection: what arrives on it, and whose it is to answer."""
 
-class IncrementProtocol(OrdinaryProtocol):
-    """One connection.
-
-    Replies go in the order of the requests. So an ordinary request waits in `pipeline` until the
-    increments before it are answered; and while one is under way, increments go the ordinary way,
-    too.
-    """
-
-    # Python is fast with thirty attributes in an object's dict, and the parent has nearly as many.
-    __slots__ = (
-        "_closing",
-        "_has_ended",
-        "_is_shutting_down",
-        "_known_heads",
-        "_lane",
-        "_max_short_bytes",
-        "_owes_continue",
-        "_reader",
-        "_refusal",
-        "_since_seconds",
-        "_unanswered",
-    )
+    __slots__ = ("_known_heads", "_max_short_bytes", "_reader")
 
     def __init__(self, lane: Lane, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._lane = lane
+        super().__init__(lane, *args, **kwargs)
         self._known_heads = lane.known_heads
         self._max_short_bytes = lane.limits.max_short_bytes
         self._reader: RequestReader | None = None  # made when it is needed: most heads are known
-        self._since_seconds = lane.seconds  # since when nothing has happened; for the deadlines
-        self._unanswered = 0  # increments that have not been answered
-        self._closing = False  # nothing that arrives is read any more
-        self._refusal: Reply | None = None  # it waits for the replies before it
-        self._is_shutting_down = False  # the worker, so that the client may be sending on
-        self._owes_continue = False  # a client waits for it, before it sends its body
-        self._has_ended = False  # nothing more will be sent
 
     # Time
 
@@ -76,9 +46,6 @@ class IncrementProtocol(OrdinaryProtocol):
         """Whether the body of an ordinary request has begun to arrive and has not ended."""
         reader = self._reader
         return bool(reader and reader.in_message and not reader.in_head and not reader.is_for_lane)
-
-    def _is_idle(self) -> bool:
-        return not self._unanswered and not self.has_ordinary()
 
     def shutdown(self) -> None:
         """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
@@ -217,26 +184,6 @@ class IncrementProtocol(OrdinaryProtocol):
             self._refusal = reply
             self._refuse_if_idle()
 
-    def _refuse_if_idle(self) -> None:
-        # With earlier replies still to come, this one would be taken for one of theirs.
-        if self._refusal and self._is_idle() and not self.transport.is_closing():
-            self.transport.write(serialize(self._refusal, self.server_state.default_headers, CLOSE))
-            self._end()
-
-    # The end
-
-    def _close(self) -> None:
-        """Close when all is sent."""
-        if self._is_shutting_down and not is_quiet(self.transport):
-            self._end()
-        else:
-            self.transport.close()
-
-    def _end(self) -> None:
-        self._has_ended = True
-        self.flow.resume_reading()
-        end(self.transport, self._lane.limits.linger_seconds)
-
     # What the reader tells
 
     def request_begins(self) -> None:
@@ -245,16 +192,6 @@ class IncrementProtocol(OrdinaryProtocol):
     def is_closing(self) -> bool:
         return self._closing
 
-    def expects_continue(self) -> None:
-        """Say that the body may come: after the replies that are due."""
-        self._owes_continue = True
-        if not self._unanswered:
-            self._send_continue()
-
-    def _send_continue(self) -> None:
-        self._owes_continue = False
-        self.transport.write(_CONTINUE)
-
     def lane_request(self, head: Head, body: bytes) -> None:
         self._closing = head.connection is CLOSE  # after it nothing gets a reply: nor may it count
         self._owes_continue = False  # its body is here
@@ -262,52 +199,3 @@ class IncrementProtocol(OrdinaryProtocol):
         if self._unanswered > self._lane.limits.max_unanswered:
             self.flow.pause_reading()
         self._lane.turn.add(self, head, body)
-
-    # Replies
-
-    def owes_one(self) -> bool:
-        """Whether one request waits for its reply, and no more."""
-        return self._unanswered == 1
-
-    def reply(self, reply: Reply, connection: bytes) -> None:
-        """Answer the increment that has waited longest.
-
-        Args:
-            connection: what the reply is to say in its header Connection.
-        """
-        self.server_state.total_requests += 1
-        self._unanswered -= 1
-        self._since_seconds = self._lane.seconds
-        if self.transport.is_closing():
-            return
-        if self._closing and not self._unanswered and not self._refusal:
-            connection = CLOSE
-        if reply is RECORDED:
-            self.transport.write(self._lane.recorded[connection])
-        else:
-            self.transport.write(serialize(reply, self.server_state.default_headers, connection))
-        if connection is CLOSE:
-            self._close()
-        if self._unanswered:
-            return
-        if self._owes_continue:
-            self._send_continue()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        if self._refusal:
-            self._refuse_if_idle()
-        if self.flow.read_paused:
-            self.flow.resume_reading()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._unanswered:  # its reply has to come after those
-            self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, app))
-        else:
-            super()._start_asgi_task(cycle, app)
-
-    def on_response_complete(self) -> None:
-        self._since_seconds = self._lane.seconds
-        super().on_response_complete()
-        self._unset_keepalive_if_required()  # `tick` sees to it
-        self._refuse_if_idle()
