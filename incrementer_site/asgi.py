@@ -20,6 +20,8 @@ _django = get_asgi_application()
 from django.urls import reverse  # noqa: E402  (needs Django to be set up, as the others)
 
 from counters.recorder import recorder, stop_recorder  # noqa: E402
+from counters.web import replies  # noqa: E402
+from counters.web.middleware import is_served  # noqa: E402
 from counters.web.replies import Reply  # noqa: E402
 from incrementer_site import api  # noqa: E402
 from incrementer_site.incoming import incoming_pages  # noqa: E402
@@ -45,6 +47,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         reply = await api.answer(scope, receive)
         if reply is not None:
             await send_reply(reply, send)
+    elif not is_served(scope["path"]):
+        await discard_body(scope, receive)
+        await send_reply(replies.not_found(scope["path"]), send)
     else:
         await _page(scope, receive, send)
 

@@ -44,13 +44,17 @@ class NotFoundMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        path = request.path_info
-        if path.startswith(settings.STATIC_URL) or _is_served(path) or _is_served(f"{path}/"):
+        if is_served(request.path_info):
             return self._get_response(request)
         return not_found(request, Resolver404())
 
 
-def _is_served(path: str) -> bool:
+def is_served(path: str) -> bool:
+    """Return whether anything answers at `path`, if only by sending the client to `path/`."""
+    return path.startswith(settings.STATIC_URL) or _has_view(path) or _has_view(f"{path}/")
+
+
+def _has_view(path: str) -> bool:
     try:
         resolve(path)
     except Resolver404:
@@ -60,5 +64,4 @@ def _is_served(path: str) -> bool:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer where there is nothing: a site's `handler404`."""
-    sentence = f"there is nothing at {request.path}: POST to /increment"
-    return replies.error(404, sentence).to_django()
+    return replies.not_found(request.path).to_django()

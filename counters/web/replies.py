@@ -64,6 +64,10 @@ def bad_request(problem: BadIncrement) -> Reply:
     return error(400, problem.error, field=problem.field, **limit)
 
 
+def not_found(path: str) -> Reply:
+    return error(404, f"there is nothing at {path}: POST to /increment")
+
+
 def not_allowed(*methods: str) -> Reply:
     allowed = ", ".join(methods)
     return reply(405, {"error": f"only {allowed} is allowed"}, Allow=allowed)
