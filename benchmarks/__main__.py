@@ -12,6 +12,7 @@ from benchmarks import contestants, report
 from benchmarks.contestants.programs import PACKAGES, missing
 from benchmarks.measures import FEW, MANY, Plan, throughput
 from benchmarks.promises import Effort, promises
+from benchmarks.ways import ways_table
 from tests.testbed.commands import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -73,6 +74,7 @@ def main() -> None:
     find_programs(arguments.install)
     size = QUICK if arguments.quick else FULL
     results = throughput(size.plan, size.rounds, size.seconds)
+    ways = ways_table(size.rounds, size.seconds / 2)
     findings = [*report.latency(results), *promises(size.effort)]
     lines = [
         *report.machine(),
@@ -80,6 +82,8 @@ def main() -> None:
         *report.throughput_table(results),
         "",
         *report.ratio_table(results),
+        "",
+        *ways,
         "",
         *report.promise_table(findings),
     ]

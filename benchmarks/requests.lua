@@ -1,5 +1,16 @@
 -- What wrk sends. All requests are made before the run, so that the load generator stays cheap.
--- Arguments: form | webdis | batch.
+-- Arguments: form | webdis | batch, or another name of `makers`.
+
+local function post(target, version, headers, body)
+  headers = headers .. "Content-Type: application/x-www-form-urlencoded\r\n"
+  local line = "POST " .. target .. " HTTP/" .. version .. "\r\n"
+  return line .. "Host: localhost\r\n" .. headers .. body
+end
+
+local function framed(i)
+  local body = "key=k" .. i .. "&value=1"
+  return "Content-Length: " .. #body .. "\r\n\r\n" .. body
+end
 
 local makers = {
   form = function(i)
@@ -16,6 +27,32 @@ local makers = {
     end
     local headers = { ["Content-Type"] = "application/json" }
     return wrk.format("POST", "/increment", headers, "[" .. table.concat(increments, ",") .. "]")
+  end,
+  old = function(i)
+    return post("/increment", "1.0", "Connection: keep-alive\r\n", framed(i))
+  end,
+  ["old, closed"] = function(i)
+    return post("/increment", "1.0", "", framed(i))
+  end,
+  closed = function(i)
+    return post("/increment", "1.1", "Connection: close\r\n", framed(i))
+  end,
+  absolute = function(i)
+    return post("http://localhost/increment", "1.1", "", framed(i))
+  end,
+  expect = function(i)
+    return post("/increment", "1.1", "Expect: 100-continue\r\n", framed(i))
+  end,
+  chunked = function(i)
+    local body = "key=k" .. i .. "&value=1"
+    local chunks = string.format("%x\r\n%s\r\n0\r\n\r\n", #body, body)
+    return post("/increment", "1.1", "Transfer-Encoding: chunked\r\n", "\r\n" .. chunks)
+  end,
+  spelled = function(i)
+    return post("/%69ncrement", "1.1", "", framed(i))
+  end,
+  health = function(i)
+    return wrk.format("GET", "/readyz")
   end,
 }
 
