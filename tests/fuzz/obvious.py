@@ -118,15 +118,22 @@ def read_requests(stream: bytes) -> list[Request]:
             if not isinstance(head, h11.Request) or not isinstance(event, h11.EndOfMessage):
                 break
             requests.append(_request(head, body))
-            connection.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))
-            connection.send(h11.EndOfMessage())
-            connection.start_next_cycle()
+            if not _keeps_old_connection(head):
+                connection.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))
+                connection.send(h11.EndOfMessage())
+                connection.start_next_cycle()
             stream, _ = connection.trailing_data
     except h11.ProtocolError as error:  # from here on it is no HTTP, or a request that may not be
         refusal = str(error)
         if "Transfer-Encoding" in refusal or ("chunk header" in refusal and b"0" * 9 in stream):
             raise Unjudged from error
     return requests
+
+
+def _keeps_old_connection(head: h11.Request) -> bool:
+    """Whether it is HTTP/1.0 and asks for more requests on the connection, which h11 knows not."""
+    options = [value.lower() for name, value in head.headers if name == b"connection"]
+    return head.http_version == b"1.0" and b"keep-alive" in b",".join(options)
 
 
 def _strict(stream: bytes) -> bytes:

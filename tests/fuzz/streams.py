@@ -14,6 +14,11 @@ TARGETS = [b"/increment"] * 8 + [
     b"/increment/",
     b"/%69ncrement",
     b"http://localhost/increment",
+    b"HTTP://user@localhost/increment?a",
+    b"http://localhost",
+    b"http://localhost?a",
+    b"http://",
+    b"/\xff",
     b"/healthz",
     b"/readyz",
     b"/admin/login/?next=%ff&next=%00",
@@ -23,7 +28,7 @@ TARGETS = [b"/increment"] * 8 + [
     b"localhost:80",
 ]
 METHODS = [b"POST"] * 20 + [b"GET", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"PRI"]
-VERSIONS = [b"HTTP/1.1"] * 12 + [b"HTTP/1.0", b"HTTP/2.0", b"HTTP/1.10", b"HTTP/0.9"]
+VERSIONS = [b"HTTP/1.1"] * 12 + [b"HTTP/1.0"] * 3 + [b"HTTP/2.0", b"HTTP/1.10", b"HTTP/0.9"]
 TYPES = [
     b"; charset=utf-8",
     b"; charset=hex",
@@ -40,6 +45,8 @@ HEADERS = [
     b"Connection: upgrade\r\nUpgrade: websocket",
     b"Expect: 100-continue",
     b"Expect: something",
+    b"Content-Encoding: gzip",
+    b"Content-Encoding: identity",
     b"Content-Length: 0",
     b"Content-Length: 20",
     b"Content-Length: -1",
