@@ -42,6 +42,11 @@ from tests.testbed.service import Service, StartService
         ("INCREMENT_ORIGINS", "https://bücher.example", "xn--"),
         ("MAX_INCOMING_BYTES", "2097151", "whole number from 2097152"),
         ("MAX_INCOMING_BYTES", "64 MiB", "whole number from 2097152"),
+        ("PUBLIC_URL", "counter.example", "https://counter.example"),
+        ("PUBLIC_URL", "ftp://counter.example", "https://counter.example"),
+        ("PUBLIC_URL", "https://counter.example/counter", "without a path"),
+        ("PUBLIC_URL", "https://counter.example:http", "https://counter.example:8443"),
+        ("PUBLIC_URL", "https://", "https://counter.example"),
         ("PORT", "0", "whole number from 1 to 65535"),
         ("PORT", "99999", "whole number from 1 to 65535"),
         ("WEB_CONCURRENCY", "0", "whole number from 1 to 1024"),
@@ -65,6 +70,14 @@ def test_bad_setting_is_refused_with_advice(
     assert advice in said
     assert "Traceback" not in said
     assert "secret" not in said
+
+
+def test_with_a_public_url_nothing_is_missing_for_deployment(tmp_path: Path) -> None:
+    settings = {"PUBLIC_URL": "https://counter.example", "DJANGO_SECRET_KEY": "only-for-tests-" * 5}
+    service = Service(tmp_path, **settings)
+    service.manage("migrate", "-v0")
+    said = service.manage("check", "--deploy", "--fail-level", "WARNING", code=0)
+    assert "no issues" in said
 
 
 def test_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
