@@ -55,10 +55,10 @@ def nginx(folder: Path, blocks: str) -> ProcessGroup:
 
 
 def caddy(folder: Path, site: str) -> ProcessGroup:
-    """Return Caddy, to be started, with this site."""
+    """Return Caddy, to be started, with this site; it listens on this machine only."""
     configuration = folder / "Caddyfile"
     options = "{\n    admin off\n    auto_https disable_redirects\n    skip_install_trust\n}\n"
-    configuration.write_text(options + site)
+    configuration.write_text(options + site.replace("{\n", "{\n    bind 127.0.0.1\n", 1))
     command = ("caddy", "run", "--adapter", "caddyfile", "--config", str(configuration))
     return _proxy(folder, *command, HOME=str(folder))
 
