@@ -35,6 +35,7 @@ ORDER = [
     "models",
     "dialects",
     "totals",
+    "identity",
     "recovery",
     "flusher",
     "recorder",
