@@ -19,6 +19,7 @@ ORDER = [
     "room",
     "reader",
     "files",
+    "users",
     "locks",
     "journal",
     "own_journal",
