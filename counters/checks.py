@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 from counters import totals
 from counters.config import BadSetting, config
 from counters.dialects import dialect_of
-from counters.file_system import NETWORK_KINDS, kind_of
+from counters.file_system import MEMORY_KINDS, NETWORK_KINDS, kind_of
 from counters.files import make_folder
 from counters.users import user_name
 
@@ -34,6 +34,15 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         return [_journal_dir(f"may not be read and written by the user {user_name()}")]
     if (kind := kind_of(folder)) in NETWORK_KINDS:
         return [_journal_dir(f"is on a network file system ({kind}), where locks may not hold")]
+    if kind in MEMORY_KINDS and config().journal_fsync != "never":
+        return [
+            checks.Warning(
+                f"JOURNAL_DIR {str(folder)!r} is in memory ({kind}): a power cut takes all that is"
+                f" not flushed, whatever JOURNAL_FSYNC={config().journal_fsync} promises.",
+                hint="Set JOURNAL_DIR to a folder on a disk, or JOURNAL_FSYNC=never.",
+                id="counters.W002",
+            )
+        ]
     return []
 
 
