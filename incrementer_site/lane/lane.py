@@ -33,6 +33,7 @@ class Lane:
         known_heads: what the parser made of heads that came before.
         max_body_bytes: longest body that is accepted.
         seconds: since the worker started, as `tick` counts them.
+        is_ending: whether the worker shuts down: the next reply on each connection closes it.
         recorded: the reply to an increment with the current Date, and the same before a close.
     """
 
@@ -45,6 +46,7 @@ class Lane:
         self.known_heads = KnownHeads(limits)
         self.max_body_bytes = config().max_body_bytes
         self.seconds = 0
+        self.is_ending = False
         self._renew_recorded()
 
     def tick(self) -> None:

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
-from incrementer_site.lane.heads import Head
+from incrementer_site.lane.heads import Head, Headers
 from incrementer_site.lane.lane import Lane, serialize
 from incrementer_site.lane.ordinary import OrdinaryProtocol
 from incrementer_site.lane.request_reader import RequestReader
@@ -79,11 +79,20 @@ class IncrementProtocol(OrdinaryProtocol):
         """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
         reader = self._reader
         if reader is not None and reader.in_message and reader.is_for_lane:
-            reader.is_last = True
-        elif self._unanswered and not self.has_ordinary():
+            return  # its reply will close the connection
+        if self._unanswered and not self.has_ordinary():
             self._closing = True
+        elif self._is_idle():
+            # The next request may be on its way: a client that has just connected sends one now.
+            self.loop.call_later(self._lane.limits.last_request_seconds, self._close_if_idle)
         else:
             super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        reader = self._reader
+        is_in_body = reader is not None and reader.in_message and not reader.in_head
+        if self._is_idle() and not is_in_body:
+            self.transport.close()
 
     # The transport
 
@@ -98,6 +107,8 @@ class IncrementProtocol(OrdinaryProtocol):
             transport.abort()
         elif len(lane.connections) > limit:
             self.refuse(replies.unavailable(f"more than {limit} connections", limit=limit))
+        elif lane.is_ending:  # it was accepted just before that
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lane.connections.discard(self)
@@ -229,11 +240,19 @@ class IncrementProtocol(OrdinaryProtocol):
         return self._closing
 
     def lane_request(self, head: Head, body: bytes) -> None:
-        self._closing = head.closes  # what arrives after it gets no reply, so it must not count
+        # What arrives after it gets no reply, so it must not count.
+        self._closing = head.closes or self._lane.is_ending
         self._unanswered += 1
         if self._unanswered > self._lane.limits.max_unanswered:
             self.flow.pause_reading()
         self._lane.turn.add(self, head, body)
+
+    def other_begins(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None:
+        super().other_begins(parser, target, headers)
+        if self._lane.is_ending and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     # Replies
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from gunicorn.arbiter import Arbiter
+from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 from incrementer_site.lane.limits import Limits
+
+if TYPE_CHECKING:
+    import socket
+
+    from uvicorn.config import Config
+
+    from incrementer_site.lane.lane import Lane
 
 _GRACEFUL_SHUTDOWN_SECONDS = 10
 """What requests in progress get at shutdown, before the last flush."""
@@ -36,6 +46,14 @@ class IncrementWorker(UvicornWorker):
         self.config.http = partial(IncrementProtocol, self._lane)
         super().run()
 
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = _Server(self.config, self._lane)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
     async def callback_notify(self) -> None:
         await super().callback_notify()
         # Without its master a worker would serve for ever, and hold the port against the next one.
@@ -46,3 +64,15 @@ class IncrementWorker(UvicornWorker):
     def handle_exit(self, sig: int, frame: Any) -> None:
         """End as on SIGTERM: uvicorn ignores SIGQUIT, which the master makes of its SIGINT."""
         signal.raise_signal(signal.SIGTERM)
+
+
+class _Server(Server):
+    """uvicorn's server, which tells the lane that it shuts down."""
+
+    def __init__(self, config: Config, lane: Lane) -> None:
+        super().__init__(config)
+        self._lane = lane
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._lane.is_ending = True
+        await super().shutdown(sockets)
