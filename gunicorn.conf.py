@@ -53,4 +53,4 @@ def _allow_open_files(log):
 pre_fork = listeners.give_sockets
 post_fork = listeners.close_others
 nworkers_changed = listeners.replace_workers
-pre_exec = listeners.refuse_upgrade
+pre_exec = listeners.prepare_upgrade

@@ -127,10 +127,11 @@ def replace_workers(server: Any, workers: int, before: int | None) -> None:
             server.spawn_worker()
 
 
-def refuse_upgrade(server: Any) -> None:
-    """Refuse SIGUSR2 where systemd has made the sockets; called in the process for the new master.
+def prepare_upgrade(server: Any) -> None:
+    """See that SIGUSR2 starts a new master as this one was started; called in its process.
 
-    systemd knows only the old master as the service's, and would end the new one with it.
+    Where systemd has made the sockets, refuse it: systemd knows the old master only, and would end
+    the new one with it.
 
     Raises:
         SystemExit: they are systemd's.
@@ -141,3 +142,5 @@ def refuse_upgrade(server: Any) -> None:
             " connections wait in them meanwhile."
         )
         sys.exit(1)
+    # gunicorn would make a path of `python -m gunicorn`, which does not work.
+    server.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]

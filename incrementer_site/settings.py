@@ -68,7 +68,7 @@ if DEBUG:
 MIDDLEWARE = [
     "counters.web.middleware.ApiMiddleware",  # first: increments pass none of the others
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "incrementer_site.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
