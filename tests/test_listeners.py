@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -30,48 +30,41 @@ def masters(service: Service) -> list[int]:
     return found
 
 
-def wait_for_starts(service: Service, starts: int) -> None:
-    """Return once so many workers have started, since the service's log began."""
-    wait_for(lambda: service.log().count("startup complete") >= starts, "new workers", service.log)
+def signal_and_wait(
+    service: Service, signal_: signal.Signals, pid: int, *, starts: int = 0, ends: int = 0
+) -> None:
+    """Send a signal; return once so many workers have started after it, and so many have ended."""
+
+    def counts() -> tuple[int, int]:
+        log = service.log()
+        return log.count("startup complete"), log.count("Finished server process")
+
+    started, ended = counts()
+    goals = started + starts, ended + ends
+    service.send_signal(signal_, [pid])
+    wait_for(
+        lambda: all(now >= then for now, then in zip(counts(), goals, strict=True)),
+        f"{starts} workers to start and {ends} to end",
+        service.log,
+    )
 
 
-def wait_until_replaced(service: Service, old: Sequence[int], workers: int) -> None:
-    def are_replaced() -> bool:
-        now = service.workers()
-        return not set(old) & set(now) and len(now) == workers
-
-    wait_for(are_replaced, f"{workers} new workers", service.log)
+def reload(service: Service, workers: int) -> None:
+    signal_and_wait(service, signal.SIGHUP, service.pid, starts=workers, ends=workers)
 
 
-def reload(service: Service) -> None:
-    old = service.workers()
-    service.send_signal(signal.SIGHUP)
-    wait_until_replaced(service, old, len(old))
+def end_one_worker(service: Service, workers: int) -> None:
+    signal_and_wait(service, signal.SIGTERM, service.workers()[0], starts=1, ends=1)
 
 
-def end_one_worker(service: Service) -> None:
-    old = service.workers()
-    service.send_signal(signal.SIGTERM, old[:1])
-    wait_until_replaced(service, old[:1], len(old))
+def more_and_fewer_workers(service: Service, workers: int) -> None:
+    signal_and_wait(service, signal.SIGTTIN, service.pid, starts=1)
+    signal_and_wait(service, signal.SIGTTOU, service.pid, starts=workers, ends=workers + 1)
 
 
-def more_and_fewer_workers(service: Service) -> None:
-    count = len(service.workers())
-    for signal_, change in [(signal.SIGTTIN, 1), (signal.SIGTTOU, -1)]:
-        service.send_signal(signal_)
-        count += change
-        wait_for(lambda: len(service.workers()) == count, "workers", service.log)  # noqa: B023
-        assert len(listening_sockets(service.port)) >= count
-
-
-def upgrade(service: Service) -> None:
-    old, old_workers = service.pid, service.workers()
-    starts = service.log().count("startup complete")
-    service.send_signal(signal.SIGUSR2)
-    wait_for_starts(service, starts + len(old_workers))
-    service.send_signal(signal.SIGQUIT)
-    wait_for(lambda: old not in service.processes(), "the old master to end", service.log)
-    assert not set(old_workers) & set(service.processes())
+def upgrade(service: Service, workers: int) -> None:
+    signal_and_wait(service, signal.SIGUSR2, service.pid, starts=workers)
+    signal_and_wait(service, signal.SIGQUIT, service.pid, ends=workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -79,12 +72,12 @@ def upgrade(service: Service) -> None:
     "change", [reload, end_one_worker, more_and_fewer_workers, upgrade], ids=lambda c: c.__name__
 )
 def test_no_connection_is_refused_while_workers_change(
-    start_service: StartService, workers: int, change: Callable[[Service], None]
+    start_service: StartService, workers: int, change: Callable[[Service, int], None]
 ) -> None:
     service = start_service(FLUSH_INTERVAL=NEVER, WEB_CONCURRENCY=str(workers))
     with NewConnections.to_port(service.port) as load:
         for _ in range(1 if change is upgrade else 2):
-            change(service)
+            change(service, workers)
             load.wait_for_more(500)
     assert load.failures == []
     service.send_signal(signal.SIGTERM, masters(service))
@@ -169,7 +162,7 @@ def test_several_addresses_are_served_and_named(
         return connection
 
     with NewConnections(open_connection) as load:
-        reload(service)
+        reload(service, 2)
     assert load.failures == []
     service.stop()
     assert not path.exists()
@@ -205,9 +198,7 @@ def test_socket_that_is_handed_over_outlives_a_restart(start_service: StartServi
         (master,) = (pid for pid in masters(service) if pid != service.pid)
         service.send_signal(signal.SIGUSR2, [master])
         service.wait_for_log("SIGUSR2 is refused: systemd has made the sockets.")
-        starts = service.log().count("startup complete")
-        service.send_signal(signal.SIGTERM, [master])
-        wait_for_starts(service, starts + 2)
+        signal_and_wait(service, signal.SIGTERM, master, starts=2, ends=2)
         load.wait_for_more(500)
     assert load.failures == []
     (master,) = (pid for pid in masters(service) if pid != service.pid)
