@@ -37,6 +37,11 @@ class Head:
     """Length of the body."""
     closes: bool
     """Whether the client wants the connection closed after the reply."""
+    method: bytes
+    target: bytes
+    version: str
+    headers: Headers
+    """For the access log, as the three before."""
 
 
 def is_for_lane(method: bytes, target: bytes, version: str, headers: Headers) -> bool:

@@ -212,6 +212,10 @@ class RequestReader:
                 read=(lambda _: read) if isinstance(read, Reply) else read,
                 body_bytes=self._body_bytes,
                 closes=not self._parser.should_keep_alive(),
+                method=self._parser.get_method(),
+                target=self._target,
+                version=self._parser.get_http_version(),
+                headers=self._headers,
             )
             self.latest = None if self._is_refusal_of_now else head
             self._connection.lane_request(head, body)

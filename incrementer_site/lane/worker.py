@@ -32,6 +32,7 @@ class IncrementWorker(UvicornWorker):
         "loop": "uvloop",
         "ws": "none",
         "server_header": False,
+        "access_log": False,  # uvicorn's: gunicorn's has another format, and all requests
         "timeout_graceful_shutdown": _GRACEFUL_SHUTDOWN_SECONDS,
         # uvicorn looks once a second whether this has passed: so callback_notify comes each second.
         "timeout_notify": 0.5,
@@ -43,11 +44,17 @@ class IncrementWorker(UvicornWorker):
         from incrementer_site.lane.protocol import IncrementProtocol
 
         self._lane = Lane(self.limits)
+        self.config.app = self.wsgi
         self.config.http = partial(IncrementProtocol, self._lane)
+        if self.log.access_log_enabled:
+            from incrementer_site.lane.access_log import AccessLog, LoggedProtocol, logged
+
+            access_log = AccessLog(self.log)
+            self.config.app = logged(self.wsgi, access_log)
+            self.config.http = partial(LoggedProtocol, access_log, self._lane)
         super().run()
 
     async def _serve(self) -> None:
-        self.config.app = self.wsgi
         server = _Server(self.config, self._lane)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
