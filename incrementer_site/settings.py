@@ -68,7 +68,7 @@ if DEBUG:
 MIDDLEWARE = [
     "counters.web.middleware.ApiMiddleware",  # first: increments pass none of the others
     "django.middleware.security.SecurityMiddleware",
-    "incrementer_site.static_files.StaticFiles",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
