@@ -80,8 +80,8 @@ def give_sockets(server: Any, worker: Any) -> None:
         by_address.setdefault(listener.getsockname(), []).append(listener)
     worker.sockets = []
     for listeners in by_address.values():
-        if len(listeners) < slots and _can_have_more(listeners[0], server):
-            more = [_another(listeners[0], server) for _ in range(slots - len(listeners))]
+        if _can_have_more(listeners[0], server):
+            more = _others(listeners[0], server, slots - len(listeners))
             listeners += more
             server.LISTENERS += more
         # With 5 sockets, slot 1 of 3 has the sockets 1 and 4; with 2 sockets, slot 2 shares socket
@@ -95,16 +95,22 @@ def _can_have_more(listener: Any, server: Any) -> bool:
     return is_tcp and sys.platform == "linux" and not _is_given_sockets(server)
 
 
-def _another(first: Any, server: Any) -> Any:
-    """Return one more socket on the address of `first`."""
-    # The first was bound without SO_REUSEPORT, so that it could not be had beside another service.
-    # Linux lets it have company from now on.
-    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    another = socket.socket(first.FAMILY)
-    another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    another.bind(first.getsockname())
-    return type(first)(first.getsockname(), server.cfg, server.log, fd=another.detach())
+def _others(first: Any, server: Any, count: int) -> list[Any]:
+    """Return so many more sockets on the address of `first`, or fewer where the system refuses."""
+    others: list[Any] = []
+    try:
+        while len(others) < count:
+            # The first was bound without SO_REUSEPORT, so that it could not be had beside another
+            # service. Linux lets it have company from now on.
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            other = socket.socket(first.FAMILY)
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            other.bind(first.getsockname())
+            others.append(type(first)(first.getsockname(), server.cfg, server.log, other.detach()))
+    except OSError as error:
+        server.log.warning("Workers share sockets on %s: %s", first, error.strerror)
+    return others
 
 
 def close_others(server: Any, worker: Any) -> None:

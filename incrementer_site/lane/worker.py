@@ -74,7 +74,7 @@ class IncrementWorker(UvicornWorker):
 
 
 class _Server(Server):
-    """uvicorn's server, which tells the lane that it shuts down."""
+    """uvicorn's server; it tells the lane that it shuts down, and always waits for the flush."""
 
     def __init__(self, config: Config, lane: Lane) -> None:
         super().__init__(config)
@@ -83,3 +83,8 @@ class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._lane.is_ending = True
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        # On Ctrl-C in a terminal a worker gets SIGINT, and its master's SIGQUIT, maybe before it.
+        # uvicorn takes a SIGINT that comes second for the order not to wait for the flush.
+        super().handle_exit(signal.SIGTERM, frame)
