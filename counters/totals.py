@@ -18,6 +18,7 @@ from django.db import transaction as django_transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 
+from counters import failures
 from counters.config import config
 from counters.dialects import Dialect, dialect_of
 from counters.increments import MAX_VALUE, MIN_VALUE
@@ -50,10 +51,7 @@ def close_connection() -> None:
 
 def place() -> str:
     """Return in words where the totals are kept, without a password."""
-    settings = connection().settings_dict
-    if connection().vendor == "sqlite":
-        return str(settings["NAME"])
-    return f"{settings['NAME']} at {settings['HOST'] or 'this machine'}"
+    return failures.place(connection())
 
 
 def transaction() -> AbstractContextManager[None]:

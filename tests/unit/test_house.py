@@ -32,6 +32,7 @@ ORDER = [
     "syncer",
     "file_system",
     "config",
+    "failures",
     "models",
     "dialects",
     "totals",
