@@ -51,6 +51,7 @@ def flush_journals(
         django.db.Error: the database failed; what was flushed before that counts.
     """
     flushed = Flushed()
+    totals.require_tables()
     totals_id = None if adopt else totals.identity()
     name_drafts(folder)
     for path in journals(folder):
@@ -200,6 +201,7 @@ def reset(folder: Path) -> Reset:
         Everything is as it was then.
     """
     with totals.transaction():
+        totals.require_tables()
         totals.lock_everything()
         here = []
         totals_id = totals.identity()

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db import transaction as django_transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
@@ -37,6 +37,10 @@ lives, so it is the journal of a machine that is gone, or that has been off for 
 _PRUNED_ROWS = 1000
 _NAMED_KEYS = 10
 """Keys at the limit that a flush names in the log: a million of them would fill the disk."""
+
+
+class UnfitTables(DatabaseError):
+    """The tables are not there, or not as they have to be. The text says how to mend that."""
 
 
 def connection() -> BaseDatabaseWrapper:
@@ -74,6 +78,18 @@ def lock_position(journal: str) -> int:
         cursor.execute(_dialect().lock_position, [journal, _today().isoformat()])
         position: int = cursor.fetchone()[0]
     return position
+
+
+def require_tables() -> None:
+    """Look whether increments would get into the tables, each as it is.
+
+    Each flush looks, for a table may be changed while the service runs.
+
+    Raises:
+        UnfitTables: they would not.
+    """
+    if problems := _dialect().table_problems():
+        raise UnfitTables(" ".join(problems))
 
 
 def identity() -> bytes:

@@ -36,6 +36,10 @@ class Dialect(Protocol):
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
         ...
 
+    def table_problems(self) -> list[str]:
+        """Return a sentence, with advice, for each reason why increments cannot get in."""
+        ...
+
     def check(self) -> list[CheckMessage]:
         """Return an error for each answer of the connection on which no promise can stand."""
         ...

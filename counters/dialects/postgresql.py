@@ -9,7 +9,9 @@ from django.core.checks import CheckMessage, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from counters.dialects import postgresql_tables
 from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
+from counters.dialects.tables import table_errors, wanted_tables
 from counters.models import Number, Position
 
 _MAX_PARAMETER_BYTES = 20 * 1024 * 1024
@@ -62,6 +64,15 @@ class PostgreSQL:
         )
         return [key for (key,) in cursor.fetchall()]
 
+    def table_problems(self) -> list[str]:
+        quote = self._connection.ops.quote_name
+        with self._connection.cursor() as cursor:
+            return [
+                problem
+                for table in wanted_tables()
+                for problem in postgresql_tables.problems(cursor, table, quote(table.name))
+            ]
+
     def check(self) -> list[CheckMessage]:
         with self._connection.cursor() as cursor:
             cursor.execute("SHOW synchronous_commit")
@@ -70,7 +81,7 @@ class PostgreSQL:
             (encoding,) = cursor.fetchone()
             cursor.execute("SHOW fsync")
             (fsync,) = cursor.fetchone()
-        errors = check_autocommit(self._connection)
+        errors = check_autocommit(self._connection) + table_errors(self.table_problems())
         if fsync == "off":
             errors.append(
                 Error(

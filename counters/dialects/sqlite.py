@@ -10,7 +10,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from counters.config import config
+from counters.dialects import sqlite_tables
 from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
+from counters.dialects.tables import table_errors, wanted_tables
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.models import Number, Position
 
@@ -63,6 +65,14 @@ class SQLite:
         cursor.execute(upsert(self._table, "temp.counters_deltas"))
         cursor.execute("DELETE FROM temp.counters_deltas")
 
+    def table_problems(self) -> list[str]:
+        with self._connection.cursor() as cursor:
+            return [
+                problem
+                for table in wanted_tables()
+                for problem in sqlite_tables.problems(cursor, table)
+            ]
+
     def check(self) -> list[CheckMessage]:
         with self._connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous")
@@ -71,7 +81,7 @@ class SQLite:
             (journal_mode,) = cursor.fetchone()
             cursor.execute("PRAGMA database_list")
             files = {name: file for _, name, file in cursor.fetchall()}
-        errors = check_autocommit(self._connection)
+        errors = check_autocommit(self._connection) + table_errors(self.table_problems())
         if journal_mode in ("off", "memory") and files.get("main"):
             errors.append(
                 Error(
