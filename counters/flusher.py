@@ -16,7 +16,7 @@ from counters.journal import Journal
 from counters.orphans import Orphans
 from counters.pending import Pending
 from counters.records import ANY_TOTALS
-from counters.recovery import recover_journals, report_damage, retire_journal
+from counters.recovery import count_deltas, recover_journals, report_damage, retire_journal
 from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class Flusher:
                 contents = pending.beyond(position)
                 with journal.open() as file:
                     report_damage(file, journal.path, contents.damaged)
-                totals.add_to_totals(contents.deltas)
+                count_deltas(journal.path, position, contents.deltas)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:

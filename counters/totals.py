@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, Error, connections
 from django.db import transaction as django_transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
@@ -41,6 +42,15 @@ _NAMED_KEYS = 10
 
 class UnfitTables(DatabaseError):
     """The tables are not there, or not as they have to be. The text says how to mend that."""
+
+
+@dataclass(slots=True)
+class Refused:
+    """What of a flush the database has refused."""
+
+    deltas: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+    """What it said about one of the keys."""
 
 
 def connection() -> BaseDatabaseWrapper:
@@ -148,12 +158,41 @@ def delete_totals() -> int:
     return Number.objects.all().delete()[0]
 
 
-def add_to_totals(deltas: Mapping[str, int]) -> None:
+def add_to_totals(deltas: Mapping[str, int]) -> Refused:
     """Add each key's delta to its total; a total stops at the limits of 64 bits, with a warning.
+
+    Where the database refuses a key or a total (a CHECK, a trigger, a domain), only that key is
+    left out: the deltas are halved until it is alone.
+
+    Returns:
+        What was refused.
 
     Raises:
         django.db.Error: the database failed; the totals are as they were.
     """
+    refused = Refused()
+    # In order of keys: so two processes that do this at once cannot wait for each other's rows.
+    waiting: list[Collection[str]] = [deltas]
+    while waiting:
+        keys = waiting.pop()
+        part = deltas if keys is deltas else {key: deltas[key] for key in keys}
+        try:
+            _add(part)
+        except Error as error:
+            if not _dialect().is_refusal(error):
+                raise
+            if len(keys) == 1:
+                refused.deltas.update(part)
+                refused.reason = " ".join(str(error).split())
+                continue
+            in_order = sorted(keys) if keys is deltas else list(keys)
+            half = len(in_order) // 2
+            waiting += in_order[half:], in_order[:half]
+    return refused
+
+
+def _add(deltas: Mapping[str, int]) -> None:
+    """Add all of the deltas, or none."""
     at_limit: set[str] = set()
     dialect = _dialect()
     with transaction(), connection().cursor() as cursor:

@@ -57,5 +57,7 @@ def database(url: str, folder: Path) -> dict[str, Any]:
         options = _SQLITE_OPTIONS
         settings["ENGINE"] = "incrementer_site.sqlite"
         settings["NAME"] = str(folder / settings["NAME"])
+        # Otherwise pytest-django, which knows Django's own engine only, would take a file.
+        settings["TEST"] = {"NAME": ":memory:"}
     settings["OPTIONS"] = {**options, **settings.get("OPTIONS", {})}
     return settings

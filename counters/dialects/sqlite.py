@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from django.core.checks import CheckMessage, Error
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.db import DataError, Error, IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -65,6 +67,9 @@ class SQLite:
         cursor.execute(upsert(self._table, "temp.counters_deltas"))
         cursor.execute("DELETE FROM temp.counters_deltas")
 
+    def is_refusal(self, error: Error) -> bool:
+        return isinstance(error, IntegrityError | DataError)
+
     def table_problems(self) -> list[str]:
         with self._connection.cursor() as cursor:
             return [
@@ -84,7 +89,7 @@ class SQLite:
         errors = check_autocommit(self._connection) + table_errors(self.table_problems())
         if journal_mode in ("off", "memory") and files.get("main"):
             errors.append(
-                Error(
+                checks.Error(
                     f"SQLite runs with journal_mode={journal_mode}: a crash in a flush would damage"
                     " the database.",
                     hint="Have OPTIONS of the database end its init_command with"
@@ -94,7 +99,7 @@ class SQLite:
             )
         if synchronous < 2:
             errors.append(
-                Error(
+                checks.Error(
                     "SQLite runs with synchronous=OFF or NORMAL: after a power cut a flush may be"
                     " undone whose journal has been removed.",
                     hint="Have OPTIONS of the database end its init_command with"
@@ -104,7 +109,7 @@ class SQLite:
             )
         if getattr(self._connection, "transaction_mode", None) not in ("IMMEDIATE", "EXCLUSIVE"):
             errors.append(
-                Error(
+                checks.Error(
                     "SQLite's transactions do not begin IMMEDIATE: a flush beside another writer"
                     " would fail instead of waiting its turn.",
                     hint="Set OPTIONS of the database to {'transaction_mode': 'IMMEDIATE'}.",
@@ -113,7 +118,7 @@ class SQLite:
             )
         if not files.get("main") and not config().is_test_run:
             errors.append(
-                Error(
+                checks.Error(
                     "SQLite's database is in memory: each connection would have its own totals.",
                     hint="Set NAME of the database to a file.",
                     id="counters.E013",
@@ -121,7 +126,7 @@ class SQLite:
             )
         elif files.get("main") and (kind := kind_of(Path(files["main"]))) in NETWORK_KINDS:
             errors.append(
-                Error(
+                checks.Error(
                     f"SQLite's database is on a network file system ({kind}), where locks may not"
                     " hold: it can be damaged.",
                     hint="Set NAME of the database to a file on a local disk, or use PostgreSQL.",

@@ -25,6 +25,7 @@ ORDER = [
     "journal_folder",
     "orphans",
     "corrupt_files",
+    "refused_files",
     "receipt",
     "pending",
     "state",

@@ -10,6 +10,10 @@ from django.db import connections
 class Command(migrate.Command):
     """Django's `migrate`, which alone makes a database file, and needs a database that answers."""
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        connections[options["database"]].may_make_file = True  # type: ignore[attr-defined]
+        return super().execute(*args, **options)
+
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Connect before the database is checked.
 
@@ -18,8 +22,6 @@ class Command(migrate.Command):
         Raises:
             django.db.Error: it does not answer.
         """
-        connection = connections[options["database"]]
-        connection.may_make_file = True  # type: ignore[attr-defined]
         if not any(message.is_serious() for message in checks.run_checks()):
-            connection.ensure_connection()
+            connections[options["database"]].ensure_connection()
         return super().get_check_kwargs(options)
