@@ -36,4 +36,4 @@ def told(error: Error, connection: BaseDatabaseWrapper) -> str:
     """Return which database has failed, what it said, and what to do, in one line."""
     said = " ".join(str(error).split()).rstrip(".?")
     advice = next((advice for words, advice in _ADVICE.items() if words in said.lower()), "")
-    return f"The database {place(connection)} failed: {said}. {advice}".rstrip()
+    return f"The database {place(connection)}: {said}. {advice}".rstrip()

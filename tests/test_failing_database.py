@@ -75,7 +75,7 @@ def test_only_migrate_makes_a_database(tmp_path: Path, command: tuple[str, ...])
     service = Service(tmp_path)
     service.database.unlink()
     sentence = say(service, command)
-    assert f"{service.database} failed: there is no such file" in sentence
+    assert f"{service.database}: there is no such file" in sentence
     assert "DATABASE_URL" in sentence
     assert not service.database.exists()
     assert "no such file" in service.manage("check", "--database", "default")

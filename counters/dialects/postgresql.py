@@ -13,7 +13,7 @@ from django.db.backends.utils import CursorWrapper
 
 from counters.dialects import postgresql_tables
 from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
-from counters.dialects.tables import table_errors, wanted_tables
+from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.models import Number, Position
 
 _MAX_PARAMETER_BYTES = 20 * 1024 * 1024
@@ -83,11 +83,13 @@ class PostgreSQL:
     def table_problems(self) -> list[str]:
         quote = self._connection.ops.quote_name
         with self._connection.cursor() as cursor:
-            return [
-                problem
-                for table in wanted_tables()
-                for problem in postgresql_tables.problems(cursor, table, quote(table.name))
-            ]
+            return what_matters(
+                [
+                    problem
+                    for table in wanted_tables()
+                    for problem in postgresql_tables.problems(cursor, table, quote(table.name))
+                ]
+            )
 
     def check(self) -> list[CheckMessage]:
         with self._connection.cursor() as cursor:

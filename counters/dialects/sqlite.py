@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from counters.config import config
 from counters.dialects import sqlite_tables
 from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
-from counters.dialects.tables import table_errors, wanted_tables
+from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.models import Number, Position
 
@@ -72,11 +72,13 @@ class SQLite:
 
     def table_problems(self) -> list[str]:
         with self._connection.cursor() as cursor:
-            return [
-                problem
-                for table in wanted_tables()
-                for problem in sqlite_tables.problems(cursor, table)
-            ]
+            return what_matters(
+                [
+                    problem
+                    for table in wanted_tables()
+                    for problem in sqlite_tables.problems(cursor, table)
+                ]
+            )
 
     def check(self) -> list[CheckMessage]:
         with self._connection.cursor() as cursor:

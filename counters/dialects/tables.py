@@ -85,14 +85,23 @@ def is_missing(table: str) -> str:
     return _MISSING + table
 
 
-def table_errors(problems: Sequence[str]) -> list[CheckMessage]:
-    """Return the errors of a check. A table that is missing is none: `migrate` is to make it.
+def what_matters(problems: Sequence[str]) -> list[str]:
+    """Return the first table that is missing as the only problem, if one is.
 
-    As long as one is, another of that name may be somebody else's, which `migrate` looks at.
+    `migrate` is to make it. As long as it has not, the others may be somebody else's, and it is
+    `migrate` that looks at them.
     """
-    if any(problem.startswith(_MISSING) for problem in problems):
-        return []
-    return [Error(problem, id="counters.E030") for problem in problems]
+    missing = [problem for problem in problems if problem.startswith(_MISSING)]
+    return missing[:1] or list(problems)
+
+
+def table_errors(problems: Sequence[str]) -> list[CheckMessage]:
+    """Return the errors of a check. A table that is missing is none: `migrate` is checked, too."""
+    return [
+        Error(problem, id="counters.E030")
+        for problem in problems
+        if not problem.startswith(_MISSING)
+    ]
 
 
 def is_no_table(table: str, kind: str) -> str:
