@@ -28,10 +28,7 @@ _OPEN_FILES = 10_000
 
 def on_starting(server):
     """Refuse to start on settings that cannot work, and beside another service on the same port."""
-    manage = os.path.join(os.path.dirname(os.path.abspath(__file__)), "manage.py")
-    check = [sys.executable, manage, "check", "--database", "default"]
-    if subprocess.run(check, stdout=subprocess.DEVNULL).returncode:
-        sys.exit(1)
+    _check(server.cfg)
     probe = socket.socket(socket.AF_INET6 if ":" in _host else socket.AF_INET)
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -41,6 +38,24 @@ def on_starting(server):
     finally:
         probe.close()
     _allow_open_files(server.log)
+
+
+def _check(cfg):
+    """Run the checks as the user who will serve (--user, --group): files may be closed to that one.
+
+    This process needs no Django, and may be root's.
+    """
+    manage = os.path.join(os.path.dirname(os.path.abspath(__file__)), "manage.py")
+    check = [sys.executable, manage, "check", "--database", "default"]
+    as_user = {"user": cfg.uid, "group": cfg.gid} if os.geteuid() == 0 else {}
+    try:
+        done = subprocess.run(check, stdout=subprocess.DEVNULL, **as_user)
+    except OSError as error:
+        sys.exit(
+            f"The user with the number {cfg.uid} cannot run {sys.executable}: {error.strerror}."
+        )
+    if done.returncode:
+        sys.exit(1)
 
 
 def _allow_open_files(log):

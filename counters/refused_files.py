@@ -7,7 +7,7 @@ service renames it to `.journal`, and the next flush counts it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from itertools import islice
@@ -16,7 +16,7 @@ from pathlib import Path
 from counters.files import sync_folder
 from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 from counters.journal import NAME_LENGTH
-from counters.records import Header, increments_section, record
+from counters.records import Header, JournalUnreadable, increments_section, read_header, record
 
 _SUFFIX, _DRAFT_SUFFIX = ".refused", ".refused.draft"
 _RECORD_INCREMENTS = 1000
@@ -87,6 +87,14 @@ def _held_bytes(path: Path) -> int:
     return 0
 
 
-def refused_files(folder: Path) -> list[Path]:
-    """Return all `.refused` files in `folder`."""
-    return sorted(folder.glob(f"*{_SUFFIX}"))
+def refused_files(folder: Path, totals_ids: Collection[bytes]) -> list[Path]:
+    """Return the `.refused` files in `folder` that are for the totals with these ids."""
+    found = []
+    for path in folder.glob(f"*{_SUFFIX}"):
+        if not path.is_file():  # to open a pipe would wait for somebody who writes to it
+            continue
+        with suppress(OSError, JournalUnreadable), path.open("rb") as file:
+            header = read_header(file)
+            if header is not None and header.is_for(totals_ids):
+                found.append(path)
+    return found

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from incrementer_site.database import database
+from incrementer_site.public_url import public_url
 from incrementer_site.secret_key import secret_key
 
 # What this process makes is nobody else's to read: the database holds sessions and password hashes,
@@ -21,6 +22,21 @@ DEBUG = os.environ.get("DJANGO_DEBUG", "").lower() in {"1", "true", "on", "yes"}
 SECRET_KEY = secret_key(BASE_DIR / ".secret_key")
 _hosts = os.environ.get("DJANGO_ALLOWED_HOSTS") or "localhost,127.0.0.1,[::1]"
 ALLOWED_HOSTS = [host.strip() for host in _hosts.split(",")]
+
+if _public := public_url(os.environ.get("PUBLIC_URL", "")):
+    ALLOWED_HOSTS.append(_public.host)
+    CSRF_TRUSTED_ORIGINS = [_public.origin]  # a proxy may leave the port out of Host
+    if _public.is_secure:
+        SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+        SECURE_HSTS_SECONDS = 30 * 24 * 3600
+SILENCED_SYSTEM_CHECKS = [
+    # The subdomains of the public host are not ours: nor is it ours to promise TLS for them.
+    "security.W005",
+    "security.W021",
+    # The proxy sends browsers from http to https. If we did, and it did not tell us that it had
+    # TLS, they would be sent in circles.
+    "security.W008",
+]
 
 COUNTERS = {
     "JOURNAL_DIR": BASE_DIR / "journal",
@@ -111,6 +127,12 @@ USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # the admin's files come straight from Django: no collectstatic
 
+_refusals = {
+    "handlers": ["console"],
+    "filters": ["refusal"],
+    "level": "WARNING",
+    "propagate": False,
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -122,6 +144,7 @@ LOGGING = {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: getattr(record, "status_code", None) != 503,
         },
+        "refusal": {"()": "incrementer_site.refusals.RefusalFilter"},
     },
     "loggers": {
         "counters": {"handlers": ["console"], "level": "INFO"},
@@ -130,5 +153,7 @@ LOGGING = {
         "django.request": {"filters": ["not_503"]},
         # A request that Django refuses is no error of the service, and no reason for a traceback.
         "django.security": {"level": "CRITICAL"},
+        "django.security.DisallowedHost": _refusals,
+        "django.security.csrf": _refusals,
     },
 }

@@ -5,11 +5,15 @@ from __future__ import annotations
 from benchmarks.contestants.go import GO, GO_FASTHTTP
 from benchmarks.contestants.nginx import NGINX, NGINX_COUNTING
 from benchmarks.contestants.ours import INCREMENTER, INCREMENTER_ALWAYS
+from benchmarks.contestants.proxies import BEHIND_CADDY, BEHIND_NGINX, BEHIND_NGINX_DEFAULT
 from benchmarks.contestants.python import HELLO, NAIVE, NAIVE_WAL
 from benchmarks.contestants.redis import REDIS, REDIS_ALWAYS
 
 __all__ = [
     "ALL",
+    "BEHIND_CADDY",
+    "BEHIND_NGINX",
+    "BEHIND_NGINX_DEFAULT",
     "GO",
     "GO_FASTHTTP",
     "HELLO",
@@ -35,4 +39,7 @@ ALL = (
     NGINX,
     INCREMENTER_ALWAYS,
     REDIS_ALWAYS,
+    BEHIND_NGINX,
+    BEHIND_NGINX_DEFAULT,
+    BEHIND_CADDY,
 )

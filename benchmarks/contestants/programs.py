@@ -17,6 +17,7 @@ PACKAGES = {
     "wrk": "wrk",
     "siege": "siege",
     "nginx": "nginx-light",
+    "caddy": "caddy",
     NGINX_LUA: "libnginx-mod-http-lua",
     "redis-server": "redis-server",
     "redis-benchmark": "redis-tools",
@@ -35,6 +36,7 @@ _LIBRARIES = {
 _VERSIONS = {
     "wrk": ["wrk", "-v"],
     "nginx": ["nginx", "-v"],
+    "Caddy": ["caddy", "version"],
     "ngx_http_lua": ["dpkg-query", "-W", "-f", "${Version}", PACKAGES[NGINX_LUA]],
     "Redis": ["redis-server", "--version"],
     "Go": ["go", "version"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Collection
 from typing import Any
 
@@ -32,6 +33,20 @@ class Flow(FlowControl):
     def resume_reading(self) -> None:
         if not self._pipeline and not self.write_paused and not self.has_unread:
             super().resume_reading()
+
+
+def _address(transport: asyncio.Transport, found: tuple[str, int] | None) -> Any:
+    """Return the client's address and port, so that a proxy is known by them however it comes.
+
+    On an IPv6 socket, an IPv4 client is "::ffff:127.0.0.1". On a Unix socket there is no address,
+    and the client is on this machine.
+    """
+    if found is None:
+        connection = transport.get_extra_info("socket")
+        is_local = connection is not None and connection.family == socket.AF_UNIX
+        return ("127.0.0.1", 0) if is_local else None
+    host, port = found
+    return host.removeprefix("::ffff:") if "." in host else host, port
 
 
 class OrdinaryProtocol(HttpToolsProtocol):
@@ -92,6 +107,7 @@ class OrdinaryProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = Flow(transport, self.pipeline)
+        self.client = _address(transport, self.client)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._running is not None:  # uvicorn tells the latest request only
