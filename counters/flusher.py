@@ -8,15 +8,16 @@ from collections.abc import Collection
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from django.db import DatabaseError
+from django.db import Error
 
 from counters import totals
 from counters.buffer import Buffer
+from counters.failures import told
 from counters.identity import totals_ids
 from counters.journal import Journal
 from counters.orphans import Orphans
 from counters.pending import Pending
-from counters.recovery import recover_journals, report_damage, retire_journal
+from counters.recovery import count_deltas, recover_journals, report_damage, retire_journal
 from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Flusher:
         self._has_succeeded = False
         self._failures = 0
         self._error = ""
+        self._is_unfit = False
         self._prune_at = 0.0
 
     def start(self) -> None:
@@ -70,6 +72,7 @@ class Flusher:
                 seconds_in_flush=0.0 if self._began is None else now - self._began,
                 failures=self._failures,
                 error=self._error,
+                is_unfit=self._is_unfit,
             )
 
     def flush(self) -> None:
@@ -100,6 +103,7 @@ class Flusher:
 
     def _flush_all(self) -> None:
         try:
+            totals.require_tables()
             ids = totals_ids()
             self._totals_ids = ids.accepted
             self._buffer.tend_journal(ids.own)
@@ -156,7 +160,7 @@ class Flusher:
                 contents = pending.beyond(position)
                 with journal.open() as file:
                     report_damage(file, journal.path, contents.damaged)
-                totals.add_to_totals(contents.deltas)
+                count_deltas(journal.path, position, contents.deltas)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:
@@ -179,6 +183,7 @@ class Flusher:
     def _note(self, error: Exception | None) -> None:
         with self._state_lock:
             failures, self._began = self._failures, None
+            self._is_unfit = isinstance(error, totals.UnfitTables)
             if error is None:
                 self._failures, self._error = 0, ""
                 self._succeeded_at = time.monotonic()
@@ -191,8 +196,9 @@ class Flusher:
             logger.info("The flush succeeds again, after %d failures.", failures)
         elif error is not None and not failures:
             logger.error(
-                "The flush failed: %s. Increments are kept in the journal; it is tried again until"
-                " it succeeds. (If a table is missing: python manage.py migrate)",
-                error,
-                exc_info=None if isinstance(error, DatabaseError | OSError) else error,
+                "The flush failed. %s Increments are kept in the journals in %s; it is tried again"
+                " until it succeeds.",
+                told(error, totals.connection()) if isinstance(error, Error) else f"{error}.",
+                self._folder,
+                exc_info=None if isinstance(error, Error | OSError) else error,
             )

@@ -7,7 +7,6 @@ none.
 
 import os
 from pathlib import Path
-from urllib.parse import quote
 
 from incrementer_site.database import database
 from incrementer_site.public_url import public_url
@@ -112,8 +111,9 @@ TEMPLATES = [
     },
 ]
 
-_here = f"sqlite:///{quote(str(BASE_DIR / 'numbers.db'))}"
-DATABASES = {"default": database(os.environ.get("DATABASE_URL") or _here)}
+DATABASES = {
+    "default": database(os.environ.get("DATABASE_URL") or "sqlite:///numbers.db", BASE_DIR)
+}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
