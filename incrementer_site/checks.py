@@ -42,7 +42,7 @@ def check_database_file(**kwargs: Any) -> list[CheckMessage]:
         problem = f"DATABASE_URL names {str(path)!r}, which cannot be a file."
         hint = "Set it to a file in a folder that exists: sqlite:////path/file.db."
         return [Error(problem, hint=hint, id="incrementer_site.E002")]
-    closed = [file for file in _files_of(path) if not os.access(file, os.R_OK | os.W_OK)]
+    closed = [file for file in _files_of(path) if _is_closed(file)]
     if not os.access(path.parent, os.W_OK | os.X_OK):
         closed.append(path.parent)  # SQLite makes files beside the database
     if not closed:
@@ -90,6 +90,11 @@ def _files_of(path: Path) -> list[Path]:
     """Return an SQLite database and what SQLite has laid beside it, as far as it is there."""
     files = [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
     return [file for file in files if os.path.lexists(file)]
+
+
+def _is_closed(file: Path) -> bool:
+    """Whether this user may not read and write a file. (SQLite may have removed it just now.)"""
+    return not os.access(file, os.R_OK | os.W_OK) and os.path.lexists(file)
 
 
 def _is_open_to_all(file: Path) -> bool:

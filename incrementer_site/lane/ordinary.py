@@ -94,15 +94,32 @@ class OrdinaryProtocol(HttpToolsProtocol):
         """
         last: RequestResponseCycle | None = self.cycle
         if not latest_is_whole:
-            if self.pipeline:
-                self.pipeline.popleft()
-                last = self.pipeline[0][0] if self.pipeline else self._running
-            else:
-                last = None
+            last = self.cycle if self.drop_waiting() else None
         if last is None or last.response_complete:
             return False
         last.keep_alive = False
         return True
+
+    def drop_waiting(self) -> bool:
+        """Forget the latest ordinary request, if it waits for others; return whether."""
+        if not self.pipeline:
+            return False
+        self.pipeline.popleft()
+        self._latest_is(self.pipeline[0][0] if self.pipeline else self._running)
+        return True
+
+    def give_up_running(self) -> bool:
+        """Have nobody answer the ordinary request under way; return False where one has begun."""
+        running = self.cycle
+        if running.response_started:
+            return False
+        running.disconnected = True  # it is told that the client has gone, and sends nothing
+        running.message_event.set()
+        self._latest_is(None)
+        return True
+
+    def _latest_is(self, cycle: RequestResponseCycle | None) -> None:
+        self.cycle = cycle  # type: ignore[assignment]  # None before the first one, too
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -108,6 +108,8 @@ class IncrementProtocol(AnsweringProtocol):
         """
         if self._is_idle():
             return False
+        if self._refusal:
+            return True  # it closes the connection, after the replies that are due
         closes_later = self.close_after_ordinary(latest_is_whole=not self._is_reading_other())
         if self._unanswered and not closes_later:
             self._closing = closes_later = True
@@ -190,8 +192,8 @@ class IncrementProtocol(AnsweringProtocol):
         if self._closing:
             return
         self._closing = True
-        if self._is_reading_other():
-            self.transport.close()  # Django is reading it
+        if self._is_reading_other() and not (self.drop_waiting() or self.give_up_running()):
+            self.transport.close()  # a part of its reply is sent
         else:
             self._refusal = reply
             self._refuse_if_idle()

@@ -29,7 +29,7 @@ def path_and_host(target: bytes, headers: Headers) -> tuple[bytes, Headers]:
     if target.startswith(b"/"):
         return target, headers
     found = _match_absolute(target)
-    if not found:
+    if not found or not _is_host(found[1]):
         raise ValueError(target)
     host, path = found.groups()
     if not path.startswith(b"/"):
