@@ -29,6 +29,7 @@ from incrementer_site.incoming import incoming_pages  # noqa: E402
 from incrementer_site.logins import LoginThrottle, send_too_many  # noqa: E402
 from incrementer_site.messages import body_of, discard_body, send_reply  # noqa: E402
 from incrementer_site.pages import Pages  # noqa: E402
+from incrementer_site.turns import Turns  # noqa: E402
 
 _SWITCH_SECONDS = 0.0005
 """How long a busy thread may keep Python's lock from the event loop, each time that the loop wants
@@ -40,6 +41,7 @@ warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronou
 
 _pages = Pages(_django)
 _throttle = LoginThrottle()
+_turns = Turns(places=8)  # of some 0.1 ms each
 _login_path = reverse("admin:login")
 
 
@@ -48,10 +50,12 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
     elif scope["path"] in api.PATHS:
+        await _turns.place()
         reply = await api.answer(scope, receive)
         if reply is not None:
             await send_reply(reply, send)
     elif not is_served(scope["path"]):
+        await _turns.place()
         await discard_body(scope, receive)
         await send_reply(replies.not_found(scope["path"]), send)
     else:

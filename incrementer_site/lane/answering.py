@@ -79,7 +79,7 @@ class AnsweringProtocol(OrdinaryProtocol):
         if self._refusal:
             self._refuse_if_idle()
         if self.flow.read_paused:
-            self.flow.resume_reading()
+            self._read_on()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._unanswered:  # its reply has to come after those
@@ -92,7 +92,12 @@ class AnsweringProtocol(OrdinaryProtocol):
         self._since_seconds = self._lane.seconds
         super().on_response_complete()
         self._unset_keepalive_if_required()  # `tick` sees to it
+        self._read_on()
         self._refuse_if_idle()
+
+    def _read_on(self) -> None:
+        """Read on, where reading was paused until replies were sent."""
+        raise NotImplementedError
 
     def expects_continue(self) -> None:
         """Say that the body may come: after the replies that are due."""

@@ -20,6 +20,8 @@ from incrementer_site.lane.limits import Limits
 class Connection(Protocol):
     """A connection that has to wait, and is not read meanwhile."""
 
+    @property
+    def is_ready(self) -> bool: ...
     def take(self, data: bytes) -> None: ...
     def reads_on(self) -> None: ...
 
@@ -37,10 +39,14 @@ class Intake:
         self._piece_cost = limits.piece_cost
         self._max_whole_bytes = limits.max_whole_bytes
         self._piece_bytes = limits.max_piece_bytes
+        self._piece_requests = limits.max_piece_requests
+        self._newcomers_share = limits.newcomers_share
+        self._has_newcomers = False
         self._incoming = incoming
         self._left_bytes = self._max_bytes
         self._will_renew = False
         self.waiting: dict[Connection, bytes] = {}
+        self._parked: dict[Connection, bytes] = {}
 
     def admits(self, data: bytes) -> bool:
         """Return whether `data` may be looked at in this turn; if so, it is spent."""
@@ -70,9 +76,20 @@ class Intake:
         self._renew_soon()
         return True
 
+    def newcomer(self) -> None:
+        """Note that a client has connected: more may be waiting for that."""
+        self._has_newcomers = True
+
+    def unpark(self, connection: Connection) -> None:
+        """Look at what a connection has sent, now that it is ready for that."""
+        if data := self._parked.pop(connection, b""):
+            self.waiting[connection] = data
+            self._renew_soon()
+
     def forget(self, connection: Connection) -> None:
         """Throw away what waits of a connection that is lost."""
-        self._incoming.give_back(len(self.waiting.pop(connection, b"")))
+        data = self.waiting.pop(connection, b"") or self._parked.pop(connection, b"")
+        self._incoming.give_back(len(data))
 
     def _renew_soon(self) -> None:
         if not self._will_renew:
@@ -83,20 +100,41 @@ class Intake:
         """Begin a turn: those that have waited come first."""
         self._will_renew = False
         self._left_bytes = self._max_bytes
+        if self._has_newcomers:
+            self._left_bytes //= self._newcomers_share
+            self._has_newcomers = False
         while self.waiting and self._left_bytes > 0:
             connection = next(iter(self.waiting))
-            piece, rest = self.waiting.pop(connection), b""
-            cost_bytes = self._cost_bytes(piece)
-            if cost_bytes > self._max_bytes:
-                piece, rest = piece[: self._piece_bytes], piece[self._piece_bytes :]
-                cost_bytes = self._cost_bytes(piece) * self._piece_cost
-            self.waiting[connection] = rest  # at the end; it is not read on meanwhile
-            self._incoming.give_back(len(piece))
-            # Where there is nothing to take, it is to be read on.
-            self.spend(cost_bytes or self._piece_cost * self._piece_bytes)
-            if piece:
-                connection.take(piece)
-            if not rest and self.waiting.pop(connection, None) is not None:
-                connection.reads_on()
+            data = self.waiting.pop(connection)
+            if connection.is_ready:
+                self._take(connection, data)
+            else:
+                self._parked[connection] = data
         if self.waiting:
             self._renew_soon()
+
+    def _take(self, connection: Connection, data: bytes) -> None:
+        """Have a connection take `data`, or the next piece of it."""
+        piece, rest = data, b""
+        cost_bytes = self._cost_bytes(piece)
+        if cost_bytes > self._max_bytes:
+            end = self._piece_end(data)
+            piece, rest = data[:end], data[end:]
+            cost_bytes = self._cost_bytes(piece) * self._piece_cost
+        self.waiting[connection] = rest  # at the end; it is not read on meanwhile
+        self._incoming.give_back(len(piece))
+        # Where there is nothing to take, it is to be read on.
+        self.spend(cost_bytes or self._piece_cost * self._piece_bytes)
+        if piece:
+            connection.take(piece)
+        if not rest and self.waiting.pop(connection, None) is not None:
+            connection.reads_on()
+
+    def _piece_end(self, data: bytes) -> int:
+        end = 0
+        for _ in range(self._piece_requests):
+            found = data.find(b"\r\n\r\n", end, self._piece_bytes)
+            if found < 0:
+                return self._piece_bytes
+            end = found + 4
+        return end

@@ -41,6 +41,11 @@ class Limits:
     max_piece_bytes: int = 16 * 1024
     """What is looked at of a read that is more than a turn may take, before it is the next
     connection's turn."""
+    max_piece_requests: int = 32
+    """Requests in such a piece. One of 26 bytes costs as much as any other."""
+    newcomers_share: int = 8
+    """What part of `max_intake_bytes` is looked at in a turn in which clients connect: uvloop
+    accepts one connection in a turn, and those that wait for it are not to wait long."""
     max_free_body_bytes: int = 4096
     """How much of a body may be held, whatever is held of others: an ordinary increment is let in
     even while hostile clients use up the worker's MAX_INCOMING_BYTES."""

@@ -78,6 +78,7 @@ class IncrementProtocol(AnsweringProtocol):
         transport.set_write_buffer_limits(high=0)  # so that replies go at once, not after the turn
         lane = self._lane
         lane.connections.add(self)
+        lane.intake.newcomer()
         limit = lane.limits.max_connections
         if len(lane.connections) > 2 * limit:
             self._closing = True
@@ -89,7 +90,7 @@ class IncrementProtocol(AnsweringProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lane.connections.discard(self)
-        if self._lane.intake.waiting:
+        if self.flow.has_unread:
             self._lane.intake.forget(self)
         if self._reader is not None:
             self._reader.let_go()
@@ -98,7 +99,7 @@ class IncrementProtocol(AnsweringProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._since_seconds = self._lane.seconds
-        self.flow.resume_reading()
+        self._read_on()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what is under way to a client that sends no more; then close.
@@ -170,6 +171,19 @@ class IncrementProtocol(AnsweringProtocol):
         # One increment, and all of it in this read: its head is worth being remembered.
         if latest and self._unanswered == before + 1 and latest.body_bytes == len(body):
             self._known_heads.remember(raw_head, latest)
+
+    def _read_on(self) -> None:
+        if self.flow.has_unread:
+            self._lane.intake.unpark(self)
+        else:
+            self.flow.resume_reading()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether to look at more of what has arrived: not while much of it waits to be answered,
+        or the client does not read its replies.
+        """
+        return not self.pipeline and not self.flow.write_paused
 
     def reads_on(self) -> None:
         """Read on: all that had arrived has been looked at."""

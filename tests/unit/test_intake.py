@@ -182,3 +182,24 @@ def test_clients_that_leave_give_back_what_they_held() -> None:
 
     lane = play(scene)
     assert lane.incoming.take(lane.incoming.max_bytes, may_be_whole=True)
+
+
+def test_what_waits_to_be_answered_outside_the_lane_takes_bounded_memory() -> None:
+    """A request of 26 bytes is a thousand bytes of memory while it waits for its answer."""
+    seen = 0
+
+    async def count(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal seen
+        seen += 1
+        await asyncio.Future()  # it is never answered
+
+    async def run() -> LaneClient:
+        client = LaneClient(Lane(Limits()), count)
+        client.deliver(b"GET / HTTP/1.1\r\nHost:\r\n\r\n" * 10_000)
+        await client.settle()
+        return client
+
+    client = asyncio.run(run())
+    assert seen == 1
+    assert len(client._protocol.pipeline) <= 2 * Limits().max_piece_requests
+    assert not client.reads_on
