@@ -2,9 +2,10 @@
 
 import os
 import resource
-import socket
 import subprocess
 import sys
+
+from incrementer_site import listeners
 
 wsgi_app = "incrementer_site.asgi:application"
 worker_class = "incrementer_site.lane.worker.IncrementWorker"
@@ -13,9 +14,6 @@ _host = (os.environ.get("HOST") or "127.0.0.1").strip("[]")
 _port = os.environ.get("PORT") or "3333"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
-# Every worker listens for itself and the kernel spreads connections over them: from one shared
-# socket, whichever worker wakes first would take nearly all of a burst.
-reuse_port = True
 backlog = 2048
 keepalive = 75
 timeout = 30
@@ -27,16 +25,9 @@ _OPEN_FILES = 10_000
 
 
 def on_starting(server):
-    """Refuse to start on settings that cannot work, and beside another service on the same port."""
+    """Refuse to start on settings that cannot work, and on an address that is taken."""
     _check(server.cfg)
-    probe = socket.socket(socket.AF_INET6 if ":" in _host else socket.AF_INET)
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        probe.bind((_host, int(_port)))
-    except OSError as error:
-        sys.exit(f"Cannot listen on {bind}: {error.strerror}. Set HOST and PORT to a free address.")
-    finally:
-        probe.close()
+    listeners.listen(server)
     _allow_open_files(server.log)
 
 
@@ -73,6 +64,8 @@ def _allow_open_files(log):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def when_ready(server):
-    """Say where: with reuse_port the master has no socket of its own to show."""
-    server.log.info("Workers listen at http://%s", bind)
+# Each worker has sockets of its own, which outlive it (incrementer_site/listeners.py).
+pre_fork = listeners.give_sockets
+post_fork = listeners.close_others
+nworkers_changed = listeners.replace_workers
+pre_exec = listeners.prepare_upgrade

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries, while flushes fail."""
+_MAX_TOLD = 10
+"""Causes of failures that are logged before a flush succeeds again: each may have a new text."""
 _PRUNE_SECONDS = 3600.0
 """From one deletion of old positions to the next."""
 
@@ -47,6 +49,7 @@ class Flusher:
         self._has_succeeded = False
         self._failures = 0
         self._error = ""
+        self._told: set[str] = set()  # what the log has, since it failed first
         self._is_unfit = False
         self._prune_at = 0.0
 
@@ -59,9 +62,17 @@ class Flusher:
         self._stopping.set()
         self._thread.join()
         self.flush()
+        pending_keys = self._buffer.state().pending_keys
         self._buffer.close()
         if not self._failures:
             self.flush()  # now as the journal of a process that is gone: this removes it
+        elif pending_keys:
+            logger.warning(
+                "This process ends with the increments of %d keys not flushed: the journal in %s"
+                " keeps them for the next start, or flushnumbers.",
+                pending_keys,
+                self._folder,
+            )
 
     def state(self) -> FlusherState:
         """Return how flushing goes."""
@@ -78,7 +89,8 @@ class Flusher:
     def flush(self) -> None:
         """Flush what is pending, then the journals of processes that are gone.
 
-        A failure is logged when it begins and when it is over; nothing is lost by it.
+        A failure is logged when it begins, when it has another cause, and when it is over; nothing
+        is lost by it.
         """
         with self._one_at_a_time:
             with self._state_lock:
@@ -189,12 +201,16 @@ class Flusher:
                 self._succeeded_at = time.monotonic()
             else:
                 self._failures, self._error = failures + 1, f"{type(error).__name__}: {error}"
+                is_new = self._error not in self._told and len(self._told) < _MAX_TOLD
+                if is_new:
+                    self._told.add(self._error)
         if error is None and not self._has_succeeded:
             self._has_succeeded = True
             logger.info("Flushing into %s; journals are in %s.", totals.place(), self._folder)
         elif error is None and failures:
             logger.info("The flush succeeds again, after %d failures.", failures)
-        elif error is not None and not failures:
+            self._told.clear()
+        elif error is not None and is_new:
             logger.error(
                 "The flush failed. %s Increments are kept in the journals in %s; it is tried again"
                 " until it succeeds.",

@@ -89,6 +89,20 @@ def test_commands_say_what_they_worked_on(tmp_path: Path) -> None:
     assert str(service.database) in service.manage("resetnumbers", "--noinput")
 
 
+def test_a_database_that_only_others_may_write_to_is_said_to_be_so(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="read-only-") as folder:  # open to other users
+        service = Service(Path(folder))
+        service.manage("check", "--database", "default")
+        Path(folder).chmod(0o755)
+        service.database.chmod(0o444)
+        (Path(folder) / "journal").chmod(0o777)
+        without_rights = ("setpriv", "--bounding-set=-dac_override", "--reuid=65534", "--")
+        command = (*(without_rights if os.geteuid() == 0 else ()), *MANAGE, "flushnumbers")
+        said = run(command, service.environment, cwd=ROOT, code=1)
+        assert "Traceback" not in said
+        assert "may not write to" in said
+
+
 @contextmanager
 def password_asked_for(folder: Path, url: str) -> Iterator[None]:
     """Have PostgreSQL ask the user `guarded` for a password."""
