@@ -1,0 +1,49 @@
+"""Files of what the database refuses, where a flush has to be repeated."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from counters import totals
+from counters.increments import MAX_VALUE
+from counters.journal_folder import opened
+from counters.recovery import count_deltas
+from counters.totals import Refused
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class NotCommitted(Exception):
+    pass
+
+
+def test_a_flush_that_is_repeated_writes_the_same_file_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / f"{uuid4().hex}.journal"
+    first, again = {"bad": 2}, {"bad": MAX_VALUE + 5, "worse": -3}
+    for deltas in first, again:
+        monkeypatch.setattr(totals, "add_to_totals", lambda given: Refused(dict(given), "no"))
+        with suppress(NotCommitted), totals.transaction():
+            count_deltas(journal, 100, deltas)
+            if deltas is first:
+                raise NotCommitted
+    (refused,) = tmp_path.iterdir()
+    renamed = refused.rename(refused.with_suffix(".journal"))
+    with opened(renamed) as file:
+        assert file.read(0).deltas == again
+
+
+def test_what_is_taken_when_a_flush_is_repeated_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / f"{uuid4().hex}.journal"
+    for refused in Refused({"bad": 1}, "no"), Refused():
+        monkeypatch.setattr(totals, "add_to_totals", lambda given, answer=refused: answer)
+        with totals.transaction():
+            count_deltas(journal, 100, {"bad": 1})
+    assert not list(tmp_path.iterdir())
