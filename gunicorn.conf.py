@@ -6,11 +6,17 @@ import socket
 import subprocess
 import sys
 
+_project = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, _project)  # gunicorn may have been started elsewhere, with --chdir
+
+from incrementer_site import environment  # noqa: E402
+
 wsgi_app = "incrementer_site.asgi:application"
 worker_class = "incrementer_site.lane.worker.IncrementWorker"
-workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
-_host = (os.environ.get("HOST") or "127.0.0.1").strip("[]")
-_port = os.environ.get("PORT") or "3333"
+workers = environment.workers()
+forwarded_allow_ips = environment.variable("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+_host = environment.variable("HOST", "127.0.0.1").strip("[]")
+_port = environment.port()
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
 # Every worker listens for itself and the kernel spreads connections over them: from one shared
@@ -28,14 +34,14 @@ _OPEN_FILES = 10_000
 
 def on_starting(server):
     """Refuse to start on settings that cannot work, and beside another service on the same port."""
-    manage = os.path.join(os.path.dirname(os.path.abspath(__file__)), "manage.py")
+    manage = os.path.join(_project, "manage.py")
     check = [sys.executable, manage, "check", "--database", "default"]
     if subprocess.run(check, stdout=subprocess.DEVNULL).returncode:
         sys.exit(1)
     probe = socket.socket(socket.AF_INET6 if ":" in _host else socket.AF_INET)
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        probe.bind((_host, int(_port)))
+        probe.bind((_host, _port))
     except OSError as error:
         sys.exit(f"Cannot listen on {bind}: {error.strerror}. Set HOST and PORT to a free address.")
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.core.management.utils import get_random_secret_key
 
 from counters.files import sync_folder
+from incrementer_site.environment import variable
 
 
 def secret_key(path: Path) -> str:
@@ -16,7 +17,7 @@ def secret_key(path: Path) -> str:
     Raises:
         OSError: the file can be neither read nor made.
     """
-    if key := os.environ.get("DJANGO_SECRET_KEY"):
+    if key := variable("DJANGO_SECRET_KEY"):
         return key
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
