@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "incrementer_site.data_errors.DataErrorMiddleware",
 ]
 
 ROOT_URLCONF = "incrementer_site.urls"
