@@ -100,6 +100,18 @@ def test_long_keys_leave_the_totals_in_sight(
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
+def test_blanks_of_a_key_are_shown(admin: Service, browser: webdriver.Chrome) -> None:
+    key = "   three before"
+    admin.increment(key)
+    wait_for(lambda: key in admin.totals(), "the flush")
+    browser.find_element(By.LINK_TEXT, "Totals").click()
+    wait_for(lambda: len(rows(browser)) == 4, "four totals")
+    assert (f'"{key}"', "1") in rows(browser)
+    browser.find_element(By.PARTIAL_LINK_TEXT, "three before").click()
+    wait_for(lambda: "three before" in browser.title, "the page of one total")
+    assert browser.find_element(By.CSS_SELECTOR, ".readonly").text == f'"{key}"'
+
+
 def test_all_are_offered_only_where_a_search_hides_some(
     admin: Service, browser: webdriver.Chrome
 ) -> None:
