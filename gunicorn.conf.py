@@ -2,14 +2,13 @@
 
 import os
 import resource
-import socket
 import subprocess
 import sys
 
 _project = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, _project)  # gunicorn may have been started elsewhere, with --chdir
 
-from incrementer_site import environment  # noqa: E402
+from incrementer_site import environment, listeners  # noqa: E402
 
 wsgi_app = "incrementer_site.asgi:application"
 worker_class = "incrementer_site.lane.worker.IncrementWorker"
@@ -19,9 +18,6 @@ _host = environment.variable("HOST", "127.0.0.1").strip("[]")
 _port = environment.port()
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
-# Every worker listens for itself and the kernel spreads connections over them: from one shared
-# socket, whichever worker wakes first would take nearly all of a burst.
-reuse_port = True
 backlog = 2048
 keepalive = 75
 timeout = 30
@@ -33,20 +29,28 @@ _OPEN_FILES = 10_000
 
 
 def on_starting(server):
-    """Refuse to start on settings that cannot work, and beside another service on the same port."""
+    """Refuse to start on settings that cannot work, and on an address that is taken."""
+    _check(server.cfg)
+    listeners.listen(server)
+    _allow_open_files(server.log)
+
+
+def _check(cfg):
+    """Run the checks as the user who will serve (--user, --group): files may be closed to that one.
+
+    This process needs no Django, and may be root's.
+    """
     manage = os.path.join(_project, "manage.py")
     check = [sys.executable, manage, "check", "--database", "default"]
-    if subprocess.run(check, stdout=subprocess.DEVNULL).returncode:
-        sys.exit(1)
-    probe = socket.socket(socket.AF_INET6 if ":" in _host else socket.AF_INET)
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    as_user = {"user": cfg.uid, "group": cfg.gid} if os.geteuid() == 0 else {}
     try:
-        probe.bind((_host, _port))
+        done = subprocess.run(check, stdout=subprocess.DEVNULL, **as_user)
     except OSError as error:
-        sys.exit(f"Cannot listen on {bind}: {error.strerror}. Set HOST and PORT to a free address.")
-    finally:
-        probe.close()
-    _allow_open_files(server.log)
+        sys.exit(
+            f"The user with the number {cfg.uid} cannot run {sys.executable}: {error.strerror}."
+        )
+    if done.returncode:
+        sys.exit(1)
 
 
 def _allow_open_files(log):
@@ -64,6 +68,8 @@ def _allow_open_files(log):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def when_ready(server):
-    """Say where: with reuse_port the master has no socket of its own to show."""
-    server.log.info("Workers listen at http://%s", bind)
+# Each worker has sockets of its own, which outlive it (incrementer_site/listeners.py).
+pre_fork = listeners.give_sockets
+post_fork = listeners.close_others
+nworkers_changed = listeners.replace_workers
+pre_exec = listeners.prepare_upgrade

@@ -12,6 +12,7 @@ from counters.journal import Journal, JournalUnwritable
 from counters.own_journal import OwnJournal, keep_in_place, sync
 from counters.pending import Pending
 from counters.receipt import Receipt
+from counters.records import ANY_TOTALS
 from counters.room import NOTHING_REFUSED, Room
 from counters.sections import sections_of, split
 from counters.state import BufferState
@@ -26,12 +27,22 @@ class Buffer:
     """
 
     def __init__(
-        self, folder: Path, *, max_pending_keys: int, max_pending_bytes: int, max_journal_bytes: int
+        self,
+        folder: Path,
+        *,
+        max_pending_keys: int,
+        max_pending_bytes: int,
+        max_journal_bytes: int,
+        totals_id: bytes = ANY_TOTALS,
     ) -> None:
+        """
+        Args:
+            totals_id: what journals name until `tend_journal` is told the id of the totals.
+        """
         self._room = Room(max_pending_keys, max_pending_bytes)
         self._lock = RLock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
-        self._own = OwnJournal(folder, max_journal_bytes)
+        self._own = OwnJournal(folder, max_journal_bytes, totals_id)
         self._deltas = Deltas()
         self._start = 0  # where in the journal the increments in _deltas begin
         self._taken = Deltas()  # what a flush has taken and not yet forgotten

@@ -14,8 +14,9 @@ from django.db import Error as DatabaseError
 from counters import totals
 from counters.config import BadSetting, config
 from counters.dialects import dialect_of
-from counters.file_system import NETWORK_KINDS, kind_of
+from counters.file_system import MEMORY_KINDS, NETWORK_KINDS, kind_of
 from counters.files import make_folder
+from counters.users import user_name
 
 
 @register()
@@ -28,18 +29,28 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     try:
         make_folder(folder)
     except OSError as error:
-        return [_journal_dir(f"cannot be made: {error.strerror}")]
+        return [_journal_dir(f"cannot be made by the user {user_name()}: {error.strerror}")]
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return [_journal_dir("is not readable and writable")]
+        return [_journal_dir(f"may not be read and written by the user {user_name()}")]
     if (kind := kind_of(folder)) in NETWORK_KINDS:
         return [_journal_dir(f"is on a network file system ({kind}), where locks may not hold")]
+    if kind in MEMORY_KINDS and config().journal_fsync != "never":
+        return [
+            checks.Warning(
+                f"JOURNAL_DIR {str(folder)!r} is in memory ({kind}): a power cut takes all that is"
+                f" not flushed, whatever JOURNAL_FSYNC={config().journal_fsync} promises.",
+                hint="Set JOURNAL_DIR to a folder on a disk, or JOURNAL_FSYNC=never.",
+                id="counters.W002",
+            )
+        ]
     return []
 
 
 def _journal_dir(problem: str) -> Error:
     return Error(
         f"JOURNAL_DIR {str(config().journal_dir)!r} {problem}.",
-        hint="Set JOURNAL_DIR to a folder that the service's user may write to, on a local disk.",
+        hint="Set JOURNAL_DIR to a folder that the service's user may write to, on a local disk, or"
+        f" give it to that user: chown -R {user_name()}.",
         id="counters.E002",
     )
 

@@ -64,7 +64,7 @@ class Config:
     is_test_run: bool
     """Whether a test runner has set up Django's test environment. Then the journals are in a
     temporary folder, and nothing is flushed unless `flushnumbers` is called: what tests count must
-    reach neither the real totals nor the next test."""
+    not reach the real totals."""
     database: str
     """Alias of the database in DATABASES."""
     journal_dir: Path

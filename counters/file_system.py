@@ -11,6 +11,8 @@ NETWORK_KINDS = frozenset(
     }
 )
 """Those that may not tell one machine of another's locks."""
+MEMORY_KINDS = frozenset({"tmpfs", "ramfs"})
+"""Those that a power cut empties, whatever was forced to disk there."""
 
 
 def kind_of(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:

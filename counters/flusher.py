@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -11,10 +12,10 @@ from django.db import DatabaseError
 
 from counters import totals
 from counters.buffer import Buffer
+from counters.identity import totals_ids
 from counters.journal import Journal
 from counters.orphans import Orphans
 from counters.pending import Pending
-from counters.records import ANY_TOTALS
 from counters.recovery import recover_journals, report_damage, retire_journal
 from counters.state import FlusherState
 
@@ -34,7 +35,7 @@ class Flusher:
         self._folder = folder
         self._interval_seconds = interval_seconds
         self._orphans = Orphans(folder)
-        self._totals_id = ANY_TOTALS
+        self._totals_ids: Collection[bytes] | None = None  # before the database was asked
         self._unreadable: set[Path] = set()
         self._one_at_a_time = Lock()
         self._stopping = Event()
@@ -99,13 +100,14 @@ class Flusher:
 
     def _flush_all(self) -> None:
         try:
-            self._totals_id = totals_id = totals.identity()
-            self._buffer.tend_journal(totals_id)
+            ids = totals_ids()
+            self._totals_ids = ids.accepted
+            self._buffer.tend_journal(ids.own)
             if leftover := self._buffer.take_leftover():
                 self._flush_buffer(leftover.journal, leftover)
-            if journal := self._journal_to_flush(totals_id):
+            if journal := self._journal_to_flush(ids.own):
                 self._flush_buffer(journal)
-            self._recover(totals_id)
+            self._recover(ids.accepted)
         finally:
             self._leave_room()
 
@@ -115,7 +117,7 @@ class Flusher:
         Otherwise each restart while the database is away would add to what the folder holds. What
         cannot be counted, and is named in the log, is left out: it must not stop the counting.
         """
-        self._buffer.leave_room_for(self._orphans.held_bytes(self._totals_id, self._unreadable))
+        self._buffer.leave_room_for(self._orphans.held_bytes(self._totals_ids, self._unreadable))
 
     def _run(self) -> None:
         pause_seconds = 0.0  # the first round is at once: it recovers what earlier processes left
@@ -164,8 +166,8 @@ class Flusher:
         if pending.is_last:
             retire_journal(journal.path)
 
-    def _recover(self, totals_id: bytes) -> None:
-        increments = recover_journals(self._folder, totals_id, self._unreadable)
+    def _recover(self, totals_ids: Collection[bytes]) -> None:
+        increments = recover_journals(self._folder, totals_ids, self._unreadable)
         if increments:
             logger.info("Recovered %d increments of processes that are gone.", increments)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,14 +108,14 @@ class OpenJournal:
         """Length in bytes."""
         return os.fstat(self.file.fileno()).st_size
 
-    def is_for(self, totals_id: bytes) -> bool:
-        """Whether the journal may be counted into the totals that have this id.
+    def is_for(self, totals_ids: Collection[bytes]) -> bool:
+        """Whether the journal may be counted into the totals that have these ids.
 
         Raises:
             JournalUnreadable: it is no journal, or it is of a newer version.
         """
         header = self._header()
-        return header is None or header.is_for(totals_id)
+        return header is None or header.is_for(totals_ids)
 
     def _header(self) -> Header | None:
         with self._named():

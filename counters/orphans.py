@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from pathlib import Path
 
 from counters.journal_folder import journals, open_journal
@@ -26,10 +26,11 @@ class Orphans:
         """By path and inode; as of the last look."""
         self._held_bytes = 0
 
-    def held_bytes(self, totals_id: bytes, besides: Container[Path]) -> int:
-        """Return how much of the disk all of them hold that are for the totals with this id.
+    def held_bytes(self, totals_ids: Collection[bytes] | None, besides: Container[Path]) -> int:
+        """Return how much of the disk all of them hold that are for the totals with these ids.
 
         Args:
+            totals_ids: None: they are not known, and all journals count.
             besides: files that are left out.
         """
         try:
@@ -48,7 +49,8 @@ class Orphans:
             if header is None:
                 continue
             headers[key] = header
-            if header.is_for(totals_id) and path not in besides:
+            is_ours = totals_ids is None or header.is_for(totals_ids)
+            if is_ours and path not in besides:
                 held_bytes += min(status.st_size, status.st_blocks * _BLOCK_BYTES)
         self._headers = headers
         self._held_bytes = held_bytes

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from counters.journal import Journal, JournalFull, JournalUnwritable
-from counters.records import ANY_TOTALS
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +25,12 @@ class OwnJournal:
         write_error: what the last write said; empty if it succeeded.
     """
 
-    def __init__(self, folder: Path, max_journal_bytes: int) -> None:
+    def __init__(self, folder: Path, max_journal_bytes: int, totals_id: bytes) -> None:
         self.current: Journal | None = None
         self.write_error = ""
         self._folder = folder
         self._max_journal_bytes = max_journal_bytes
-        self._totals_id = ANY_TOTALS
+        self._totals_id = self._first_id = totals_id
         self._failed_at = -math.inf
         self._others_bytes = 0
 
@@ -100,7 +99,7 @@ class OwnJournal:
             OSError: the journal cannot be written.
         """
         self._totals_id = totals_id
-        if self.current is not None and self.current.header.totals_id == ANY_TOTALS:
+        if self.current is not None and self.current.header.totals_id == self._first_id:
             self.current.bind(totals_id)
 
     def successor(self, flushed_bytes: int) -> Journal | None:

@@ -10,6 +10,7 @@ from threading import Event, Lock
 from counters.buffer import Buffer
 from counters.config import Config, config
 from counters.flusher import Flusher
+from counters.identity import id_of_place
 from counters.increments import Batch, Increment
 from counters.locks import close_in_child
 from counters.receipt import Receipt
@@ -35,6 +36,7 @@ class Recorder:
             max_pending_keys=settings.max_pending_keys,
             max_pending_bytes=settings.max_pending_bytes,
             max_journal_bytes=settings.max_journal_bytes,
+            totals_id=id_of_place(),
         )
         self._syncer = Syncer(self._buffer, settings.journal_fsync)
         self._flusher = Flusher(self._buffer, settings.journal_dir, settings.flush_interval_seconds)

@@ -5,7 +5,8 @@ is written:
 
     header   100 bytes: twice the same 50, so that one damaged byte costs nothing
         22   "incrementer journal 2\\n"
-        16   the id of the set of totals that the file is for; zeros: it is not known
+        16   the id of the set of totals that the file is for, or of the place of the database,
+             where its process has not reached that; zeros: for any
          8   the mark: random, and known to this file alone
          4   checksum of the 46 bytes above
     record   16 bytes and its sections; there is one for each write
@@ -37,7 +38,7 @@ after a damaged record can be told from what a client wrote: it is not searched.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -55,7 +56,8 @@ _FAMILY = b"incrementer journal "
 _FORMAT_1, _FORMAT_2 = _FAMILY + b"1\n", _FAMILY + b"2\n"
 _MARK_BYTES = 8
 ANY_TOTALS = bytes(16)
-"""The id of totals in the header of a journal that was made before its process knew it."""
+"""The id in the header of a journal that may be counted into any totals: those of format 1 may, and
+those that earlier versions made before they knew the id."""
 
 _header = Struct(f"<{len(_FORMAT_2)}s16s{_MARK_BYTES}s")
 _checksum = Struct("<I")
@@ -113,9 +115,9 @@ class Header:
         copy = _header.pack(_FORMAT_2, self.totals_id, self.mark)
         return 2 * (copy + _checksum.pack(crc32(copy)))
 
-    def is_for(self, totals_id: bytes) -> bool:
-        """Whether the file may be counted into the totals that have this id."""
-        return self.totals_id == totals_id or ANY_TOTALS in (self.totals_id, totals_id)
+    def is_for(self, totals_ids: Collection[bytes]) -> bool:
+        """Whether the file may be counted into the totals that have these ids."""
+        return self.totals_id in totals_ids
 
 
 def increments_section(increments: Sequence[Increment]) -> list[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from django.db import DatabaseError, DataError, IntegrityError
 from counters import totals
 from counters.config import config
 from counters.corrupt_files import NoRoom, remove_left_drafts, set_aside
+from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
 from counters.records import JournalUnreadable
 
@@ -44,29 +45,33 @@ def flush_journals(
 
     Args:
         retire: whether to remove the journals of processes that are gone.
-        adopt: whether to flush the journals of other totals, too.
+        adopt: whether to flush the journals of other totals, too, whose processes are gone; these
+            are removed.
         progress: is called with a number of bytes each time that so many have been read.
 
     Raises:
         django.db.Error: the database failed; what was flushed before that counts.
     """
     flushed = Flushed()
-    totals_id = None if adopt else totals.identity()
+    accepted = totals_ids().accepted
     name_drafts(folder)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
-            increments = _flush(journal, totals_id, progress)
+            is_ours = journal.is_for(accepted)
+            if not (is_ours or (adopt and journal.is_orphan)):
+                _refuse_unless_counted(journal)
+            increments = _flush(journal, progress)
             flushed.journals += bool(increments)
             flushed.increments += increments
-            if retire and journal.is_orphan:
+            if journal.is_orphan and (retire or not is_ours):
                 retire_journal(path)
     return flushed
 
 
-def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> int:
+def recover_journals(folder: Path, accepted: Collection[bytes], unreadable: set[Path]) -> int:
     """Flush and remove the journals of processes that are gone; return how many increments it was.
 
-    Those of other totals than `totals_id` are left alone.
+    Those that name none of the `accepted` ids are for other totals, and left alone.
 
     A file that cannot be read is treated as `flush_journals` does.
 
@@ -78,7 +83,9 @@ def recover_journals(folder: Path, totals_id: bytes, unreadable: set[Path]) -> i
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             if journal.is_orphan:
-                increments += _flush(journal, totals_id)
+                if not journal.is_for(accepted):
+                    _refuse_unless_counted(journal)
+                increments += _flush(journal)
                 retire_journal(path)
     for done in done_journals(folder):
         done.unlink(missing_ok=True)
@@ -110,26 +117,32 @@ def _tolerant(path: Path, unreadable: set[Path]) -> Iterator[None]:
         unreadable.discard(path)
 
 
-def _flush(
-    journal: OpenJournal,
-    totals_id: bytes | None,
-    progress: Callable[[int], object] | None = None,
-) -> int:
-    """Add what stands after the position to the totals, move the position, and count increments.
+def _refuse_unless_counted(journal: OpenJournal) -> None:
+    """Refuse a journal of other totals, unless it is in these already: it was adopted then.
 
-    Args:
-        totals_id: the id of the totals; None: the journal may be for any.
+    Raises:
+        JournalUnreadable: it is not.
+    """
+    if journal.is_orphan and totals.is_counted(journal.name, journal.size):
+        return
+    if not journal.is_orphan:
+        raise JournalUnreadable(
+            f"{journal.path} is in use by a process that counts into another database"
+        )
+    raise JournalUnreadable(
+        f"{journal.path} is for the totals of another database (flushnumbers --adopt counts it into"
+        " this one; not if what it holds was copied from there with the totals)"
+    )
+
+
+def _flush(journal: OpenJournal, progress: Callable[[int], object] | None = None) -> int:
+    """Add what stands after the position to the totals, move the position, and count increments.
 
     Raises:
         FileNotFoundError: somebody else has removed the journal.
-        JournalUnreadable: it is no journal, or it is of a newer version, or for other totals.
+        JournalUnreadable: it is no journal, or it is of a newer version.
         django.db.Error: the database failed; totals and position are as they were.
     """
-    if totals_id is not None and not journal.is_for(totals_id):
-        raise JournalUnreadable(
-            f"{journal.path} is for the totals of another database (to count it into this one:"
-            " flushnumbers --adopt)"
-        )
     with totals.transaction():
         position = totals.lock_position(journal.name)
         if not journal.is_in_place:  # the version before retires a journal and its position at once
@@ -202,11 +215,11 @@ def reset(folder: Path) -> Reset:
     with totals.transaction():
         totals.lock_everything()
         here = []
-        totals_id = totals.identity()
+        accepted = totals_ids().accepted
         name_drafts(folder)
         for path in journals(folder):
             with suppress(FileNotFoundError), opened(path) as journal:
-                if not journal.is_for(totals_id):
+                if not journal.is_for(accepted):
                     continue
                 position = totals.lock_position(journal.name)
                 totals.move_position(journal.name, journal.end(position))

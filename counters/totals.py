@@ -21,8 +21,7 @@ from django.db.models import Q
 from counters.config import config
 from counters.dialects import Dialect, dialect_of
 from counters.increments import MAX_VALUE, MIN_VALUE
-from counters.models import Identity, Number, Position
-from counters.records import ANY_TOTALS
+from counters.models import Number, Position
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +77,6 @@ def lock_position(journal: str) -> int:
     return position
 
 
-def identity() -> bytes:
-    """Return the id of the set of totals in the database, or `ANY_TOTALS` if it has none."""
-    row = Identity.objects.order_by("id").first()
-    return ANY_TOTALS if row is None else row.id.bytes
-
-
 def move_position(journal: str, position: int) -> None:
     Position.objects.filter(journal=journal).update(
         position=position, retired=False, seen_on=_today()
@@ -93,6 +86,11 @@ def move_position(journal: str, position: int) -> None:
 def retire_position(journal: str) -> None:
     """Note that a journal is wholly in the totals, and its file about to go."""
     Position.objects.filter(journal=journal).update(retired=True, seen_on=_today())
+
+
+def is_counted(journal: str, end: int) -> bool:
+    """Return whether all of a journal is in the totals, up to its end."""
+    return Position.objects.filter(journal=journal, position__gte=end).exists()
 
 
 def is_up_to_date(journal: str, position: int) -> bool:

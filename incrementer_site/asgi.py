@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 import time
+import warnings
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -34,6 +35,9 @@ _SWITCH_SECONDS = 0.0005
 """How long a busy thread may keep Python's lock from the event loop, each time that the loop wants
 it: for each socket that it serves. Python's default is ten times as long, and increments wait twice
 as long beside pages. Without pages it makes no difference."""
+
+# whitenoise streams the admin's files, which Django reads whole, in a thread. They are small.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
 
 _pages = Pages(_django)
 _throttle = LoginThrottle()

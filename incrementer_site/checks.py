@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
+from counters.users import user_name
 from incrementer_site.environment import BadVariable, port, workers
 
 
@@ -28,13 +30,28 @@ def check_environment(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_database_file(**kwargs: Any) -> list[CheckMessage]:
-    """Return an error for an SQLite database that is a folder, or in none."""
+    """Return an error for an SQLite database that is no file, or that this user may not write."""
     path = _database_file()
-    if path is None or (path.parent.is_dir() and not path.is_dir()):
+    if path is None:
         return []
-    problem = f"DATABASE_URL names {str(path)!r}, which cannot be a file."
-    hint = "Set it to a file in a folder that exists: sqlite:////path/file.db."
-    return [Error(problem, hint=hint, id="incrementer_site.E002")]
+    if not os.path.isdir(path.parent) or os.path.isdir(path):
+        problem = f"DATABASE_URL names {str(path)!r}, which cannot be a file."
+        hint = "Set it to a file in a folder that exists: sqlite:////path/file.db."
+        return [Error(problem, hint=hint, id="incrementer_site.E002")]
+    closed = [file for file in _files_of(path) if not os.access(file, os.R_OK | os.W_OK)]
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        closed.append(path.parent)  # SQLite makes files beside the database
+    if not closed:
+        return []
+    quoted = " ".join(shlex.quote(str(file)) for file in closed)
+    return [
+        Error(
+            f"The user {user_name()} may not write to {quoted}, where the database of DATABASE_URL"
+            " is.",
+            hint=f"Give it to that user (chown {user_name()} {quoted}), or set DATABASE_URL.",
+            id="incrementer_site.E003",
+        )
+    ]
 
 
 @register()
@@ -46,8 +63,7 @@ def check_file_modes(**kwargs: Any) -> list[CheckMessage]:
     path = _database_file()
     if path is None:
         return []
-    files = [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
-    open_files = [shlex.quote(str(file)) for file in files if _is_open_to_all(file)]
+    open_files = [shlex.quote(str(file)) for file in _files_of(path) if _is_open_to_all(file)]
     if not open_files:
         return []
     return [
@@ -64,6 +80,12 @@ def _database_file() -> Path | None:
     database = settings.DATABASES["default"]
     is_sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
     return Path(database["NAME"]) if is_sqlite else None
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return an SQLite database and what SQLite has laid beside it, as far as it is there."""
+    files = [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
+    return [file for file in files if os.path.lexists(file)]
 
 
 def _is_open_to_all(file: Path) -> bool:

@@ -21,13 +21,13 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import django
 from django.core.management import call_command
 
+from siege.url_file import BadUrlFile, Request, read_requests
 from siege.url_gen import URLS
 
 # The user's own configuration may switch off what is needed here. So siege gets this one.
@@ -45,17 +45,8 @@ limit = 1024
 """
 
 
-def read_requests(file: Path) -> list[tuple[str, int]]:
-    """Return the key and value of each line."""
-    requests = []
-    for line in file.read_text().splitlines():
-        form = parse_qs(line.rpartition(" ")[2], strict_parsing=True)
-        requests.append((form["key"][0], int(form["value"][0])))
-    return requests
-
-
-def acknowledged(output: Iterable[str], requests: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return the key and value of each request that siege's `output` shows answered with 200."""
+def acknowledged(output: Iterable[str], requests: Sequence[Request]) -> list[Request]:
+    """Return each request that siege's `output` shows answered with 200."""
     rows = (row for row in csv.reader(output) if len(row) == 7 and row[1] == "200")
     return [requests[int(row[5])] for row in rows]
 
@@ -129,33 +120,40 @@ def main() -> None:
         sys.exit(
             "siege is not installed: apt install siege, dnf install siege or brew install siege."
         )
-    url = options.urls.read_text().split(maxsplit=1)[0]
+    try:
+        requests = read_requests(options.urls, os.environ)
+    except BadUrlFile as problem:
+        sys.exit(str(problem))
+    url = requests[0].url
     try:
         urllib.request.urlopen(url)
     except urllib.error.HTTPError:
         pass  # it answers
     except OSError as error:
-        sys.exit(f"Nothing answers at {url} ({error}). Start the service first: make run")
+        sys.exit(
+            f"Nothing answers at {url} ({error}). Start the service first: make run. If it has"
+            " another HOST or PORT, set them here, too."
+        )
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "incrementer_site.settings")
     django.setup()
-    requests = read_requests(options.urls)
-    keys = [key for key, _ in requests]
+    keys = [request.key for request in requests]
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "siege.csv"
+        log, urls = Path(folder) / "siege.csv", Path(folder) / "urls.txt"
+        urls.write_text("".join(f"{request}\n" for request in requests))
         try:
             before = totals(keys)
-            summary = run_siege(options.urls, options.users, options.seconds, log)
+            summary = run_siege(urls, options.users, options.seconds, log)
         except subprocess.TimeoutExpired:
             print("siege did not end: it is started once more.", flush=True)
             before = totals(keys)
-            summary = run_siege(options.urls, options.users, options.seconds, log)
+            summary = run_siege(urls, options.users, options.seconds, log)
         with log.open() as output:
             listed = acknowledged(output, requests)
     print(summary)
     sent: Counter[str] = Counter()
-    for key, value in listed:
-        sent[key] += value
+    for request in listed:
+        sent[request.key] += request.value
     growth = totals(keys)
     growth.subtract(before)
 
@@ -163,7 +161,7 @@ def main() -> None:
     availability = float(match[1]) if match else 0.0
     answered = re.search(r"Transactions:\s+(\d+)", summary)
     cut_off = int(answered[1]) - len(listed) if answered else 0
-    unlisted = (options.users + cut_off) * max(value for _, value in requests)
+    unlisted = (options.users + cut_off) * max(request.value for request in requests)
     print(
         f"Acknowledged {sent.total()}, the totals grew by {growth.total()} (at the end {cut_off}"
         f" answers were not listed, and at most {options.users} requests were in flight)."

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from select import select
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 
@@ -67,15 +67,20 @@ def test_nothing_counts_while_the_reply_before_a_close_waits_for_its_sync(tmp_pa
 
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
 def test_all_that_counts_while_it_shuts_down_is_answered(tmp_path: Path, fsync: str) -> None:
-    pipeline = build_request(b"key=shutdown&value=1") * 3000
+    one = build_request(b"key=shutdown&value=1")
+    pipeline = one * 3000
+    begun = Barrier(13)
     answered = []
     with Service(tmp_path, WEB_CONCURRENCY="1", JOURNAL_FSYNC=fsync) as service:
 
         def send_and_count() -> None:
             with closing(connect(service.port)) as connection:
+                connection.sendall(one)
+                received = connection.recv(65536)  # so the worker has accepted the connection
+                begun.wait()
                 sender = Thread(target=send, args=[connection])
                 sender.start()
-                received = receive_all(connection)
+                received += receive_all(connection)
                 answered.append(received.count(b"HTTP/1.1 200"))
                 connection.shutdown(socket.SHUT_RDWR)
                 sender.join()
@@ -88,7 +93,8 @@ def test_all_that_counts_while_it_shuts_down_is_answered(tmp_path: Path, fsync: 
         clients = [Thread(target=send_and_count) for _ in range(12)]
         for client in clients:
             client.start()
-        wait_for(lambda: service.totals().get("shutdown", 0) > 0, "the first flush")
+        begun.wait()
+        wait_for(lambda: service.totals().get("shutdown", 0) > 12, "a flush of what they pipeline")
         service.stop()
         for client in clients:
             client.join()

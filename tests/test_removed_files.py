@@ -6,11 +6,10 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from tests.testbed.databases import copy, locked
+from tests.testbed.databases import copy
 from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
 
@@ -140,67 +139,3 @@ def test_positions_of_journals_go_after_their_time(start_service: StartService) 
             return {position for (position,) in database.execute(query)}
 
     wait_for(lambda: left() == {0, 3, 4}, "old positions to go", lambda: str(left()))
-
-
-def other_totals(service: Service) -> Service:
-    """Return a service on the same folder of journals, with another database."""
-    folder = service.folder / "other"
-    other = Service(folder, JOURNAL_DIR=str(service.journal_dir))
-    with closing(sqlite3.connect(other.database)) as database:
-        database.execute("UPDATE numbers_identity SET id = ?", (uuid4().hex,))
-        database.commit()
-    return other
-
-
-def leave_unflushed(service: Service) -> None:
-    """Have the service be killed, with 110 for the key "a" in its journal alone."""
-    service.increment("flushed")
-    service.wait_for_totals({"flushed": 1})
-    with locked(service.database):
-        service.increment("a", 110)
-        service.kill()
-
-
-def test_a_journal_is_not_counted_into_another_database(start_service: StartService) -> None:
-    service = start_service(WEB_CONCURRENCY="1")
-    leave_unflushed(service)
-    other = other_totals(service)
-    with other:
-        other.wait_for_log("is for the totals of another database")
-        other.increment("b", 1)
-        other.wait_for_totals({"b": 1})
-        assert "1 files" in other.manage("flushnumbers", code=1)
-        other.manage("resetnumbers", "--noinput")
-        other.stop()
-    assert other.totals() == {}
-    service.manage("flushnumbers")
-    assert service.totals() == {"flushed": 1, "a": 110}
-
-
-def test_a_journal_of_a_lost_database_can_be_adopted(start_service: StartService) -> None:
-    service = start_service(WEB_CONCURRENCY="1")
-    leave_unflushed(service)
-    other = other_totals(service)
-    assert "another database" in other.manage("flushnumbers", code=1)
-    assert other.totals() == {}
-    other.manage("flushnumbers", "--adopt")  # no position is known there: all that it holds counts
-    assert other.totals() == {"flushed": 1, "a": 110}
-
-
-def test_a_living_process_counts_into_the_database_that_took_the_old_one_s_place(
-    start_service: StartService,
-) -> None:
-    service = start_service(WEB_CONCURRENCY="1")
-    service.increment("a", 1)
-    service.wait_for_totals({"a": 1})
-    (old,) = journals(service)
-    other = other_totals(service)
-    for path in service.folder.glob("numbers.db*"):
-        path.unlink()
-    other.database.rename(service.database)
-    service.wait_for_totals({"a": 1})
-    wait_for(lambda: not old.exists(), "a journal of the new totals", service.log)
-    service.increment("a", 2)
-    service.kill()
-    service.manage("flushnumbers")
-    assert service.totals() == {"a": 3}

@@ -85,6 +85,21 @@ def test_ctrl_c_in_a_terminal_flushes_first(start_service: StartService) -> None
     assert service.totals() == {"a": 5}
 
 
+def test_ctrl_c_flushes_where_the_masters_signal_comes_before_the_terminals(
+    start_service: StartService,
+) -> None:
+    service = start_service(FLUSH_INTERVAL=NEVER)
+    service.increment("a", 5)
+    workers = service.workers()
+    with connect(service.port):  # it keeps a worker for a second
+        service.send_signal(signal.SIGQUIT, workers)
+        wait_for(lambda: service.log().count("Shutting down") == 2, "the shutdown", service.log)
+        service.send_signal(signal.SIGINT, workers)
+    service.stop(signal.SIGINT)
+    assert service.totals() == {"a": 5}
+    assert "WARNING" not in service.log()
+
+
 def test_stop_under_load_loses_nothing(start_service: StartService) -> None:
     service = start_service(FLUSH_INTERVAL=NEVER)
     with Load(service) as load:

@@ -32,6 +32,10 @@ class Reply:
     sends_body: bool = True
     """Whether the body goes with it; that of a reply to HEAD does not."""
 
+    @property
+    def sent_body(self) -> bytes:
+        return self.body if self.sends_body else b""
+
     def all_headers(self) -> list[tuple[str, str]]:
         """Return the headers, with those that every reply has."""
         return [

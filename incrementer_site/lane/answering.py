@@ -7,7 +7,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from counters.web.replies import RECORDED, Reply
-from incrementer_site.lane.ending import end, is_quiet
+from incrementer_site.lane.ending import end
 from incrementer_site.lane.heads import CLOSE
 from incrementer_site.lane.lane import Lane, serialize
 from incrementer_site.lane.ordinary import OrdinaryProtocol
@@ -27,7 +27,6 @@ class AnsweringProtocol(OrdinaryProtocol):
     __slots__ = (
         "_closing",
         "_has_ended",
-        "_is_shutting_down",
         "_lane",
         "_owes_continue",
         "_refusal",
@@ -42,7 +41,6 @@ class AnsweringProtocol(OrdinaryProtocol):
         self._unanswered = 0  # increments that have not been answered
         self._closing = False  # nothing that arrives is read any more
         self._refusal: Reply | None = None  # it waits for the replies before it
-        self._is_shutting_down = False  # the worker, so that the client may be sending on
         self._owes_continue = False  # a client waits for it, before it sends its body
         self._has_ended = False  # nothing more will be sent
 
@@ -114,7 +112,8 @@ class AnsweringProtocol(OrdinaryProtocol):
 
     def _close(self) -> None:
         """Close when all is sent."""
-        if self._is_shutting_down and not is_quiet(self.transport):
+        # When the worker shuts down, the client does not know it yet, and may be sending on.
+        if self._lane.is_ending:
             self._end()
         else:
             self.transport.close()

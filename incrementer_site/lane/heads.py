@@ -36,6 +36,11 @@ class Head:
     """Makes increments of a body, or the reply that refuses it."""
     body_bytes: int
     """Length of the body."""
+    method: bytes
+    target: bytes
+    version: str
+    headers: Headers
+    """For the access log, as the three before."""
     connection: bytes = PERSISTS
     """What the reply is to say in its header Connection: `PERSISTS`, `CLOSE` or `KEEP_ALIVE`."""
 

@@ -33,6 +33,7 @@ class Lane:
         known_heads: what the parser made of heads that came before.
         max_body_bytes: longest body that is accepted.
         seconds: since the worker started, as `tick` counts them.
+        is_ending: whether the worker shuts down: the next reply on each connection closes it.
         recorded: the reply to an increment with the current Date, for each of what its header
             Connection may say.
     """
@@ -46,6 +47,7 @@ class Lane:
         self.known_heads = KnownHeads(limits)
         self.max_body_bytes = config().max_body_bytes
         self.seconds = 0
+        self.is_ending = False
         self._renew_recorded()
 
     def tick(self) -> None:
@@ -74,4 +76,4 @@ def serialize(reply: Reply, default_headers: Headers, connection: bytes) -> byte
     lines += [f"{name.lower()}: {text}\r\n".encode("latin1") for name, text in reply.all_headers()]
     if connection:
         lines.append(b"connection: %s\r\n" % connection)
-    return b"".join([*lines, b"\r\n", reply.body if reply.sends_body else b""])
+    return b"".join([*lines, b"\r\n", reply.sent_body])

@@ -18,6 +18,9 @@ class Limits:
     read that they begin in."""
     linger_seconds: int = 1
     """How long a refused client gets to read why."""
+    last_request_seconds: float = 1.0
+    """How long a connection without a request is kept open when the worker shuts down: a request
+    may be on its way."""
     max_unanswered: int = 100
     """Increments of one connection that wait for their replies before it is read no further."""
     max_turn_increments: int = 1000

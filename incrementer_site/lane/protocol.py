@@ -10,7 +10,8 @@ import httptools
 from counters.web import replies
 from counters.web.replies import Reply
 from incrementer_site.lane.answering import AnsweringProtocol
-from incrementer_site.lane.heads import CLOSE, Head
+from incrementer_site.lane.ending import is_quiet
+from incrementer_site.lane.heads import CLOSE, Head, Headers
 from incrementer_site.lane.lane import Lane
 from incrementer_site.lane.request_reader import RequestReader
 
@@ -49,17 +50,26 @@ class IncrementProtocol(AnsweringProtocol):
 
     def shutdown(self) -> None:
         """Answer what is under way, then close; uvicorn calls it when the worker shuts down."""
-        self._is_shutting_down = True
         reader = self._reader
         if reader is not None and reader.in_message and reader.is_for_lane:
-            reader.is_last = True
-        elif self._unanswered and not self.has_ordinary():
+            return  # its reply will close the connection
+        if self._unanswered and not self.has_ordinary():
             self._closing = True
-        elif self.has_ordinary():
+        elif self._is_idle():
+            # The next request may be on its way: a client that has just connected sends one now.
+            self.loop.call_later(self._lane.limits.last_request_seconds, self._close_if_idle)
+        else:
             super().shutdown()
-        elif not self._has_ended:
+
+    def _close_if_idle(self) -> None:
+        reader = self._reader
+        is_in_body = reader is not None and reader.in_message and not reader.in_head
+        if self._is_idle() and not is_in_body and not self._closing:
             self._closing = True
-            self._close()
+            if is_quiet(self.transport):
+                self.transport.close()
+            else:
+                self._end()
 
     # The transport
 
@@ -74,6 +84,8 @@ class IncrementProtocol(AnsweringProtocol):
             transport.abort()
         elif len(lane.connections) > limit:
             self.refuse(replies.unavailable(f"more than {limit} connections", limit=limit))
+        elif lane.is_ending:  # it was accepted just before that
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lane.connections.discard(self)
@@ -193,9 +205,17 @@ class IncrementProtocol(AnsweringProtocol):
         return self._closing
 
     def lane_request(self, head: Head, body: bytes) -> None:
-        self._closing = head.connection is CLOSE  # after it nothing gets a reply: nor may it count
+        # What arrives after it gets no reply, so it must not count.
+        self._closing = head.connection is CLOSE or self._lane.is_ending
         self._owes_continue = False  # its body is here
         self._unanswered += 1
         if self._unanswered > self._lane.limits.max_unanswered:
             self.flow.pause_reading()
         self._lane.turn.add(self, head, body)
+
+    def other_begins(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
+    ) -> None:
+        super().other_begins(parser, target, headers)
+        if self._lane.is_ending and self.cycle is not None:
+            self.cycle.keep_alive = False

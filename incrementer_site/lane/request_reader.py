@@ -10,7 +10,6 @@ from counters.web import replies
 from counters.web.increment import Read
 from counters.web.replies import Reply
 from incrementer_site.lane.heads import (
-    CLOSE,
     PERSISTS,
     Head,
     Headers,
@@ -47,7 +46,6 @@ class RequestReader:
         in_message: whether a request has begun to arrive and has not ended.
         in_head: whether its head has not ended.
         is_for_lane: whether the lane answers it; known once its head has ended.
-        is_last: whether its reply is to close the connection, because the worker shuts down.
         latest: the head of the increment that arrived last, if the same bytes mean the same again.
         head_bytes: how much of a head or a trailer has arrived, but for the read that it began in.
         held_bytes: how much of `Lane.incoming` the body takes that is arriving.
@@ -59,7 +57,6 @@ class RequestReader:
         self._make_parser()
         self.in_message = self.in_head = False
         self.is_for_lane = False
-        self.is_last = False
         self.latest: Head | None = None
         self.head_bytes = self.held_bytes = 0
         self._target = b""
@@ -241,7 +238,11 @@ class RequestReader:
             head = Head(
                 read=(lambda _: read) if isinstance(read, Reply) else read,
                 body_bytes=self._body_bytes,
-                connection=CLOSE if self.is_last else self._after,
+                method=self._parser.get_method(),
+                target=self._target,
+                version=self._parser.get_http_version(),
+                headers=self._headers,
+                connection=self._after,
             )
             self.latest = None if self._is_refusal_of_now else head
             self._connection.lane_request(head, body)

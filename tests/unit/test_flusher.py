@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from django.db import OperationalError
@@ -12,9 +13,11 @@ from counters import flusher, totals
 from counters.buffer import Buffer
 
 
-@pytest.mark.parametrize("step", ["identity", "close_connection"])
+@pytest.mark.parametrize(
+    ("module", "step"), [(flusher, "totals_ids"), (totals, "close_connection")]
+)
 def test_a_flush_is_tried_again_however_often_it_has_failed(
-    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 1500  # with the pauses between them, half a day without a database
     pauses = []
@@ -28,7 +31,7 @@ def test_a_flush_is_tried_again_however_often_it_has_failed(
         raise OperationalError("there is no database")
 
     monkeypatch.setattr(flusher, "Event", Event)
-    monkeypatch.setattr(totals, step, fail)
+    monkeypatch.setattr(module, step, fail)
     buffer = Buffer(tmp_path, max_pending_keys=1, max_pending_bytes=2**30, max_journal_bytes=1)
     failing = flusher.Flusher(buffer, tmp_path, interval_seconds=5)
     failing.start()

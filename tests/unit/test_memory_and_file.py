@@ -15,6 +15,7 @@ from django.db import OperationalError
 from counters import own_journal, totals
 from counters.buffer import Buffer
 from counters.flusher import Flusher
+from counters.identity import totals_ids
 from counters.increments import Increment
 from counters.journal import JournalUnwritable
 from counters.models import Number
@@ -107,7 +108,7 @@ def test_a_record_that_is_torn_in_a_copy_counts_from_the_original(
     clone = tmp_path / "clone" / receipt.journal.path.name
     clone.parent.mkdir()
     clone.write_bytes(receipt.journal.path.read_bytes()[: (begin + receipt.end) // 2])
-    recover_journals(clone.parent, totals.identity(), set())
+    recover_journals(clone.parent, totals_ids().accepted, set())
     assert counted() == {"first": 1}
     buffer.record([Increment("last", 1)])
     if not lives:
@@ -127,7 +128,7 @@ def test_a_record_that_is_torn_behind_damage_in_a_copy_counts_from_the_original(
     clone = tmp_path / "clone" / receipt.journal.path.name
     clone.parent.mkdir()
     clone.write_bytes(receipt.journal.path.read_bytes()[: begin + copied_bytes])
-    recover_journals(clone.parent, totals.identity(), set())
+    recover_journals(clone.parent, totals_ids().accepted, set())
     flusher.flush()
     assert counted() == {"torn in the copy": 1}
 
@@ -163,7 +164,7 @@ def test_an_increment_that_is_interrupted_changes_no_other(
         signal.signal(signal.SIGUSR1, before)
     buffer.record([Increment("a", 1)])
     buffer.close()  # what has not been flushed comes from the files, after their positions
-    recover_journals(tmp_path, totals.identity(), set())
+    recover_journals(tmp_path, totals_ids().accepted, set())
     found = counted()
     assert found.pop("interrupted", 0) <= 3
     assert found == {"a": 7}
@@ -251,5 +252,5 @@ def test_a_reset_beside_a_short_write_that_is_undone_takes_nothing_of_what_comes
     for number in range(20):
         buffer.record([Increment(f"after {number}", 1)])
     buffer.close()
-    recover_journals(tmp_path, totals.identity(), set())
+    recover_journals(tmp_path, totals_ids().accepted, set())
     assert counted() == {f"after {number}": 1 for number in range(20)}

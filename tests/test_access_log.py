@@ -1,0 +1,55 @@
+"""gunicorn's access log has a line for each reply, whoever answers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.testbed.commands import GUNICORN
+from tests.testbed.requests import LANE, increment, talk
+from tests.testbed.service import StartService
+from tests.testbed.waiting import wait_for
+
+
+def test_all_replies_are_logged_in_order_and_format(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    file = tmp_path / "access.log"
+    line = '%(h)s %(u)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %({{x-mine}}i)s %(q)s'
+    command = [*GUNICORN, "--access-logfile", str(file), "--access-logformat", line]
+    service = start_service(command=command, WEB_CONCURRENCY="1")
+    service.increment("a")
+    before = len(file.read_text().splitlines())
+    headers = {"User-Agent": "me", "Referer": "there", "X-Mine": "x", "Authorization": "Basic YTpi"}
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    service.request("POST", "/increment?q=1", "key=a&value=x", headers)
+    for path in ("/increment", "/%69ncrement", "/healthz", "/static/admin/css/base.css"):
+        service.request("GET", path, headers=forwarded)
+    lane = increment(LANE, "a")
+    talk(service.port, [lane + lane + lane.replace(b"Host: x\r\n", b"")])
+    expected = [
+        '127.0.0.1 a "POST /increment?q=1 HTTP/1.1" 415 N "there" "me" x q=1',
+        '203.0.113.9 - "GET /increment HTTP/1.1" 405 N "-" "-" - ',
+        '203.0.113.9 - "GET /%69ncrement HTTP/1.1" 405 N "-" "-" - ',
+        '203.0.113.9 - "GET /healthz HTTP/1.1" 200 N "-" "-" - ',
+        '203.0.113.9 - "GET /static/admin/css/base.css HTTP/1.1" 200 N "-" "-" - ',
+        '127.0.0.1 - "POST /increment HTTP/1.1" 200 N "-" "-" - ',
+        '127.0.0.1 - "POST /increment HTTP/1.1" 200 N "-" "-" - ',
+        '127.0.0.1 - "- - -" 400 N "-" "-" - ',
+    ]
+
+    def logged() -> list[str]:
+        lines = file.read_text().splitlines()[before:]
+        return [re.sub(r'" (\d{3}) [1-9]\d* "', r'" \1 N "', line) for line in lines]
+
+    wait_for(lambda: len(logged()) >= len(expected), "the log's lines", service.log)
+    # A refusal is logged when it is decided, which may be before the replies that are due.
+    assert sorted(logged()) == sorted(expected)
+
+
+def test_without_an_access_log_no_request_is_logged(start_service: StartService) -> None:
+    service = start_service()
+    service.increment("a")
+    service.request("GET", "/nothing")
+    service.stop()
+    assert "HTTP/1.1" not in service.log()
