@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from counters import totals
 from counters.config import BadSetting, config
 from counters.dialects import dialect_of
+from counters.failures import told
 from counters.file_system import MEMORY_KINDS, NETWORK_KINDS, kind_of
 from counters.files import make_folder
 from counters.users import user_name
@@ -76,8 +77,8 @@ def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
     except DatabaseError as error:
         return [
             checks.Warning(
-                f"The database {alias!r} cannot be asked whether it suits: {error}",
-                hint="Increments are accepted, and flushed once it is back.",
+                f"{told(error, connection)} It cannot be asked whether it suits.",
+                hint="Increments are accepted, and flushed once that is mended.",
                 id="counters.W010",
             )
         ]

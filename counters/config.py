@@ -22,7 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "DATABASE": "default",
     "TABLE": "numbers",
     "POSITIONS_TABLE": "positions",
-    "JOURNAL_DIR": None,  # journal/ in BASE_DIR
+    "JOURNAL_DIR": None,  # journal/; a relative path begins in BASE_DIR
     "JOURNAL_FSYNC": "everysec",
     "FLUSH_INTERVAL": 5,
     "MAX_JOURNAL_BYTES": 1024**3,
@@ -162,12 +162,16 @@ def _temporary_folder() -> TemporaryDirectory[str]:
 
 
 def _journal_dir(values: dict[str, Any]) -> Path:
-    if given := values["JOURNAL_DIR"]:
-        return Path(given)
+    given = Path(values["JOURNAL_DIR"] or "journal")
     base = getattr(settings, "BASE_DIR", None)
-    if base is None:
-        raise BadSetting("JOURNAL_DIR is not set.", "Set it to a folder on a local disk.")
-    return Path(base) / "journal"
+    if base is not None:
+        return Path(base) / given
+    if not given.is_absolute():
+        raise BadSetting(
+            f"JOURNAL_DIR is {values['JOURNAL_DIR']!r}, and there is no BASE_DIR.",
+            "Set it to the whole path of a folder on a local disk.",
+        )
+    return given
 
 
 def _origins(given: Any) -> frozenset[str]:

@@ -8,21 +8,24 @@ from collections.abc import Collection
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from django.db import DatabaseError
+from django.db import Error
 
 from counters import totals
 from counters.buffer import Buffer
+from counters.failures import told
 from counters.identity import totals_ids
 from counters.journal import Journal
 from counters.orphans import Orphans
 from counters.pending import Pending
-from counters.recovery import recover_journals, report_damage, retire_journal
+from counters.recovery import count_deltas, recover_journals, report_damage, retire_journal
 from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries, while flushes fail."""
+_MAX_TOLD = 10
+"""Causes of failures that are logged before a flush succeeds again: each may have a new text."""
 _PRUNE_SECONDS = 3600.0
 """From one deletion of old positions to the next."""
 
@@ -46,6 +49,8 @@ class Flusher:
         self._has_succeeded = False
         self._failures = 0
         self._error = ""
+        self._told: set[str] = set()  # what the log has, since it failed first
+        self._is_unfit = False
         self._prune_at = 0.0
 
     def start(self) -> None:
@@ -57,9 +62,17 @@ class Flusher:
         self._stopping.set()
         self._thread.join()
         self.flush()
+        pending_keys = self._buffer.state().pending_keys
         self._buffer.close()
         if not self._failures:
             self.flush()  # now as the journal of a process that is gone: this removes it
+        elif pending_keys:
+            logger.warning(
+                "This process ends with the increments of %d keys not flushed: the journal in %s"
+                " keeps them for the next start, or flushnumbers.",
+                pending_keys,
+                self._folder,
+            )
 
     def state(self) -> FlusherState:
         """Return how flushing goes."""
@@ -70,12 +83,14 @@ class Flusher:
                 seconds_in_flush=0.0 if self._began is None else now - self._began,
                 failures=self._failures,
                 error=self._error,
+                is_unfit=self._is_unfit,
             )
 
     def flush(self) -> None:
         """Flush what is pending, then the journals of processes that are gone.
 
-        A failure is logged when it begins and when it is over; nothing is lost by it.
+        A failure is logged when it begins, when it has another cause, and when it is over; nothing
+        is lost by it.
         """
         with self._one_at_a_time:
             with self._state_lock:
@@ -100,6 +115,7 @@ class Flusher:
 
     def _flush_all(self) -> None:
         try:
+            totals.require_tables()
             ids = totals_ids()
             self._totals_ids = ids.accepted
             self._buffer.tend_journal(ids.own)
@@ -156,7 +172,7 @@ class Flusher:
                 contents = pending.beyond(position)
                 with journal.open() as file:
                     report_damage(file, journal.path, contents.damaged)
-                totals.add_to_totals(contents.deltas)
+                count_deltas(journal.path, position, contents.deltas)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:
@@ -179,20 +195,26 @@ class Flusher:
     def _note(self, error: Exception | None) -> None:
         with self._state_lock:
             failures, self._began = self._failures, None
+            self._is_unfit = isinstance(error, totals.UnfitTables)
             if error is None:
                 self._failures, self._error = 0, ""
                 self._succeeded_at = time.monotonic()
             else:
                 self._failures, self._error = failures + 1, f"{type(error).__name__}: {error}"
+                is_new = self._error not in self._told and len(self._told) < _MAX_TOLD
+                if is_new:
+                    self._told.add(self._error)
         if error is None and not self._has_succeeded:
             self._has_succeeded = True
             logger.info("Flushing into %s; journals are in %s.", totals.place(), self._folder)
         elif error is None and failures:
             logger.info("The flush succeeds again, after %d failures.", failures)
-        elif error is not None and not failures:
+            self._told.clear()
+        elif error is not None and is_new:
             logger.error(
-                "The flush failed: %s. Increments are kept in the journal; it is tried again until"
-                " it succeeds. (If a table is missing: python manage.py migrate)",
-                error,
-                exc_info=None if isinstance(error, DatabaseError | OSError) else error,
+                "The flush failed. %s Increments are kept in the journals in %s; it is tried again"
+                " until it succeeds.",
+                told(error, totals.connection()) if isinstance(error, Error) else f"{error}.",
+                self._folder,
+                exc_info=None if isinstance(error, Error | OSError) else error,
             )

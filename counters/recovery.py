@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +16,10 @@ from counters import totals
 from counters.config import config
 from counters.corrupt_files import NoRoom, remove_left_drafts, set_aside
 from counters.identity import totals_ids
+from counters.journal import SUFFIX
 from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
 from counters.records import JournalUnreadable
+from counters.refused_files import keep_refused, refused_files, refused_path
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ def flush_journals(
         django.db.Error: the database failed; what was flushed before that counts.
     """
     flushed = Flushed()
+    totals.require_tables()
     accepted = totals_ids().accepted
     name_drafts(folder)
     for path in journals(folder):
@@ -150,9 +153,41 @@ def _flush(journal: OpenJournal, progress: Callable[[int], object] | None = None
         contents = journal.read(position, progress)
         report_damage(journal.file, journal.path, contents.damaged)
         if contents.end != position:
-            totals.add_to_totals(contents.deltas)
+            count_deltas(journal.path, position, contents.deltas)
             totals.move_position(journal.name, contents.end)
     return contents.increments
+
+
+def count_deltas(journal: Path, position: int, deltas: Mapping[str, int]) -> None:
+    """Add what a journal holds from `position` on to the totals.
+
+    What the database refuses is kept in a `.refused` file. To be called in the transaction in which
+    the position moves past it.
+
+    Raises:
+        django.db.Error: the database failed.
+        OSError: there is no place for what it refuses.
+    """
+    refused = totals.add_to_totals(deltas)
+    path = refused_path(journal.parent, journal.stem, position)
+    if not refused.deltas:
+        path.unlink(missing_ok=True)  # of a try before this one that was not committed
+        return
+    keep_refused(path, refused.deltas, totals_ids().own, config().max_journal_bytes)
+    totals.after_commit(
+        partial(
+            logger.error,
+            "The database refuses %d of %d keys, for example %r: %s. Their increments are kept in"
+            " %s and not counted; all others are. Once the database takes them, rename that file to"
+            " %s: the next flush counts it.",
+            len(refused.deltas),
+            len(deltas),
+            next(iter(refused.deltas)),
+            refused.reason,
+            path,
+            path.with_suffix(SUFFIX).name,
+        )
+    )
 
 
 def report_damage(file: BinaryIO, path: Path, damaged: Sequence[tuple[int, int]]) -> None:
@@ -207,15 +242,20 @@ class Reset:
 def reset(folder: Path) -> Reset:
     """Delete all totals and skip all that the journals in `folder` hold.
 
+    What the database has refused goes, too.
+
     Raises:
         OSError, JournalUnreadable: a journal cannot be read, so that its end is not known.
         django.db.Error: the database failed.
         Everything is as it was then.
     """
     with totals.transaction():
+        totals.require_tables()
         totals.lock_everything()
         here = []
         accepted = totals_ids().accepted
+        for path in refused_files(folder, accepted):
+            totals.after_commit(partial(path.unlink, missing_ok=True))
         name_drafts(folder)
         for path in journals(folder):
             with suppress(FileNotFoundError), opened(path) as journal:

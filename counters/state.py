@@ -37,6 +37,8 @@ class FlusherState:
     """How many flushes have failed since the last one that succeeded."""
     error: str
     """What the last one of these said; empty while flushes succeed."""
+    is_unfit: bool
+    """Whether that was that the tables are not as they have to be: it does not pass by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Trouble:
 _UNWRITABLE = Trouble("journal", "the journal cannot be written")
 _FULL = Trouble("full", "as much waits to be flushed as this process may keep")
 _FAILS = Trouble("database", "the flush fails")
+_UNFIT = Trouble("database", "the database's tables are not as they have to be")
 _HANGS = Trouble("database", "the flush does not end")
 
 
@@ -75,6 +78,8 @@ class State:
         """Why increments are not accepted, or do not get into the totals; None while they do."""
         if self.buffer.refusal:
             return _FULL if self.buffer.is_full else _UNWRITABLE
+        if self.flusher.is_unfit:
+            return _UNFIT
         if self.flusher.failures and self.flusher.seconds_since_flush > UNREADY_AFTER_SECONDS:
             return _FAILS
         if self.flusher.seconds_in_flush > UNREADY_AFTER_SECONDS:

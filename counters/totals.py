@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 
-from django.db import connections
+from django.db import DatabaseError, Error, connections
 from django.db import transaction as django_transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 
+from counters import failures
 from counters.config import config
 from counters.dialects import Dialect, dialect_of
 from counters.increments import MAX_VALUE, MIN_VALUE
@@ -37,6 +39,19 @@ _NAMED_KEYS = 10
 """Keys at the limit that a flush names in the log: a million of them would fill the disk."""
 
 
+class UnfitTables(DatabaseError):
+    """The tables are not there, or not as they have to be. The text says how to mend that."""
+
+
+@dataclass(slots=True)
+class Refused:
+    """What of a flush the database has refused."""
+
+    deltas: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+    """What it said about one of the keys."""
+
+
 def connection() -> BaseDatabaseWrapper:
     """Return this thread's connection to the database that the counters are kept in."""
     return connections[config().database]
@@ -49,10 +64,7 @@ def close_connection() -> None:
 
 def place() -> str:
     """Return in words where the totals are kept, without a password."""
-    settings = connection().settings_dict
-    if connection().vendor == "sqlite":
-        return str(settings["NAME"])
-    return f"{settings['NAME']} at {settings['HOST'] or 'this machine'}"
+    return failures.place(connection())
 
 
 def transaction() -> AbstractContextManager[None]:
@@ -75,6 +87,18 @@ def lock_position(journal: str) -> int:
         cursor.execute(_dialect().lock_position, [journal, _today().isoformat()])
         position: int = cursor.fetchone()[0]
     return position
+
+
+def require_tables() -> None:
+    """Look whether increments would get into the tables, each as it is.
+
+    Each flush looks, for a table may be changed while the service runs.
+
+    Raises:
+        UnfitTables: they would not.
+    """
+    if problems := _dialect().table_problems():
+        raise UnfitTables(" ".join(problems))
 
 
 def move_position(journal: str, position: int) -> None:
@@ -132,12 +156,41 @@ def delete_totals() -> int:
     return Number.objects.all().delete()[0]
 
 
-def add_to_totals(deltas: Mapping[str, int]) -> None:
+def add_to_totals(deltas: Mapping[str, int]) -> Refused:
     """Add each key's delta to its total; a total stops at the limits of 64 bits, with a warning.
+
+    Where the database refuses a key or a total (a CHECK, a trigger, a domain), only that key is
+    left out: the deltas are halved until it is alone.
+
+    Returns:
+        What was refused.
 
     Raises:
         django.db.Error: the database failed; the totals are as they were.
     """
+    refused = Refused()
+    # In order of keys: so two processes that do this at once cannot wait for each other's rows.
+    waiting: list[Collection[str]] = [deltas]
+    while waiting:
+        keys = waiting.pop()
+        part = deltas if keys is deltas else {key: deltas[key] for key in keys}
+        try:
+            _add(part)
+        except Error as error:
+            if not _dialect().is_refusal(error):
+                raise
+            if len(keys) == 1:
+                refused.deltas.update(part)
+                refused.reason = " ".join(str(error).split())
+                continue
+            in_order = sorted(keys) if keys is deltas else list(keys)
+            half = len(in_order) // 2
+            waiting += in_order[half:], in_order[:half]
+    return refused
+
+
+def _add(deltas: Mapping[str, int]) -> None:
+    """Add all of the deltas, or none."""
     at_limit: set[str] = set()
     dialect = _dialect()
     with transaction(), connection().cursor() as cursor:

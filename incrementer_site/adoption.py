@@ -3,7 +3,7 @@
 `migrate` finds its table `numbers` where the counters' own is to be. In two steps, each a
 transaction:
 
-1. Before the migrations, the old table gets another name.
+1. Before the migrations, the old table gets another name. A copy of the file is made first.
 2. After them, its rows are copied into the new table, and it is dropped.
 
 Should the second step not come, because the process was killed, the next `migrate` makes it.
@@ -11,7 +11,12 @@ Should the second step not come, because the process was killed, the next `migra
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -21,6 +26,10 @@ from django.db.backends.utils import CursorWrapper
 
 from counters.config import config, table_names
 from counters.dialects import dialect_of
+from counters.dialects.sqlite_tables import affinity
+from incrementer_site.adoptable import adoption_problem, has_table, key_type
+
+logger = logging.getLogger(__name__)
 
 ASIDE = "numbers_to_adopt"
 
@@ -28,7 +37,7 @@ _COPIED_ROWS = 1000
 
 
 def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> None:
-    """Rename the old table, where there is one.
+    """Rename the old table, where there is one. The file as it was is kept beside it.
 
     Raises:
         CommandError: no totals can be adopted from the table of that name; nothing is changed.
@@ -42,14 +51,13 @@ def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> Non
         return
     table, _ = table_names()
     quote = connection.ops.quote_name
-    with transaction.atomic(using=using), connection.cursor() as cursor:
-        if table not in connection.introspection.table_names(cursor, include_views=True):
+    with connection.cursor() as cursor:
+        if not has_table(cursor, table):
             return
-        if problem := _problem(connection, cursor):
-            raise CommandError(
-                f"{connection.settings_dict['NAME']} {problem}. No totals can be adopted: mend it,"
-                " or set DATABASE_URL to another file."
-            )
+        _refuse(connection, cursor)
+        _keep_copy(connection, key_type(cursor, table))
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        _refuse(connection, cursor)  # the old service may run still
         # An index keeps its name when its table gets another, and the new table's has the same.
         for name, index in connection.introspection.get_constraints(cursor, table).items():
             if index["index"] and not name.startswith("sqlite_autoindex_"):
@@ -57,36 +65,40 @@ def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> Non
         cursor.execute(f"ALTER TABLE {quote(table)} RENAME TO {quote(ASIDE)}")
 
 
-def _problem(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> str:
-    """Return what is wrong with the table for the totals in it to be adopted; empty if nothing."""
-    table, positions = table_names()
-    quote = connection.ops.quote_name
-    introspection = connection.introspection
-    tables = {info.name: info.type for info in introspection.get_table_list(cursor)}
-    columns = {column.name for column in introspection.get_table_description(cursor, table)}
-    if tables[table] != "t" or columns != {"key", "value"}:
-        return f"has a {table!r} that is not a table with just the columns key and value"
-    if ASIDE in tables:
-        return f"has a table {table!r}, and a table {ASIDE!r} that waits to be adopted"
-    if positions in tables:
-        return f"has a table {positions!r} already"
-    cursor.execute(
-        "SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = %s AND tbl_name <> %s",
-        [f"{table}_key_index", table],
-    )
-    if found := cursor.fetchone():
-        return f"has an index {table}_key_index of the table {found[0]!r}"
-    for other in tables:
-        relations = introspection.get_relations(cursor, other)
-        if other != table and any(target == table for _, target, *_ in relations.values()):
-            return f"has a table {other!r} that refers to {table!r}"
-    cursor.execute(
-        f"SELECT key FROM {quote(table)} WHERE key IS NOT NULL"
-        " GROUP BY CAST(key AS text) COLLATE BINARY HAVING count(*) > 1 LIMIT 1"
-    )
-    if found := cursor.fetchone():
-        return f"has the key {found[0]!r} in more than one row of {table!r}"
-    return ""
+def _refuse(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> None:
+    if problem := adoption_problem(cursor, ASIDE):
+        raise CommandError(
+            f"{connection.settings_dict['NAME']} {problem}. No totals can be adopted: mend it,"
+            " or set DATABASE_URL to another file."
+        )
+
+
+def _keep_copy(connection: BaseDatabaseWrapper, key_type: str) -> None:
+    """Copy the database to a file beside it, which the log names.
+
+    Raises:
+        CommandError: there is no room for it, for example.
+    """
+    name = connection.settings_dict["NAME"]
+    copy = Path(f"{name}.before-migrate-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    try:
+        copy.touch(mode=0o600)
+        with closing(sqlite3.connect(copy)) as target:
+            connection.connection.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
+    except (sqlite3.Error, OSError) as error:
+        copy.unlink(missing_ok=True)
+        raise CommandError(
+            f"{name} cannot be copied to {copy}: {error}. Nothing is changed: make room, or have"
+            " the folder writable for this user."
+        ) from error
+    logger.info("The totals in %s are adopted. The file as it was is kept in %s.", name, copy)
+    if affinity(key_type) not in ("TEXT", "BLOB"):
+        logger.warning(
+            "Its keys are declared %s: SQLite has kept those that look like numbers as numbers,"
+            " '007' as 7. They are adopted as they stand in it.",
+            key_type,
+        )
 
 
 def take_over(*, using: str, **kwargs: Any) -> None:

@@ -78,7 +78,7 @@ def check_file_modes(**kwargs: Any) -> list[CheckMessage]:
 
 def _database_file() -> Path | None:
     database = settings.DATABASES["default"]
-    is_sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
+    is_sqlite = database["ENGINE"] == "incrementer_site.sqlite"
     return Path(database["NAME"]) if is_sqlite else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import dj_database_url
@@ -33,8 +34,11 @@ def _is_kept(name: str | None) -> bool:
     return bool(name) and name != ":memory:"  # where each connection would have its own
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str, folder: Path) -> dict[str, Any]:
     """Return Django's settings for the database at `url`.
+
+    Args:
+        folder: where a relative path to an SQLite database begins.
 
     Raises:
         SystemExit: with a sentence, if it is no URL of SQLite or PostgreSQL.
@@ -48,6 +52,12 @@ def database(url: str) -> dict[str, Any]:
             "DATABASE_URL is not the URL of a database that can be used. Set it to"
             " sqlite:////path/file.db or postgres://user:password@host/name."
         )
-    options = _SQLITE_OPTIONS if url.startswith("sqlite:") else _POSTGRESQL_OPTIONS
+    options: dict[str, Any] = _POSTGRESQL_OPTIONS
+    if url.startswith("sqlite:"):
+        options = _SQLITE_OPTIONS
+        settings["ENGINE"] = "incrementer_site.sqlite"
+        settings["NAME"] = str(folder / settings["NAME"])
+        # Otherwise pytest-django, which knows Django's own engine only, would take a file.
+        settings["TEST"] = {"NAME": ":memory:"}
     settings["OPTIONS"] = {**options, **settings.get("OPTIONS", {})}
     return settings

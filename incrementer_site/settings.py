@@ -6,7 +6,6 @@ it, so that a bad value ends in a sentence and not in a traceback.
 
 import os
 from pathlib import Path
-from urllib.parse import quote
 
 from incrementer_site.database import database
 from incrementer_site.environment import (
@@ -116,8 +115,7 @@ TEMPLATES = [
     },
 ]
 
-_here = f"sqlite:///{quote(str(BASE_DIR / 'numbers.db'))}"
-DATABASES = {"default": database(variable("DATABASE_URL", _here))}
+DATABASES = {"default": database(variable("DATABASE_URL", "sqlite:///numbers.db"), BASE_DIR)}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [

@@ -26,7 +26,7 @@ def test_flushnumbers_flushes_living_and_dead_workers(
     service.increment("living", 2)
     assert service.manage("flushnumbers").startswith("Flushed ")
     assert service.totals() == {"dead": 1, "living": 2}
-    assert service.manage("flushnumbers") == "Flushed 0 increments from 0 journals.\n"
+    assert service.manage("flushnumbers").startswith("Flushed 0 increments from 0 journals")
     service.increment("living", 3)
     service.stop()
     assert service.totals() == {"dead": 1, "living": 5}
@@ -63,7 +63,7 @@ def test_resetnumbers_deletes_only_what_came_before_it(
     service.increment("flushed", 1)
     service.manage("flushnumbers")
     service.increment("pending", 2)
-    assert service.manage("resetnumbers", "--noinput") == "Deleted 1 totals.\n"
+    assert service.manage("resetnumbers", "--noinput").startswith("Deleted 1 totals")
     assert service.totals() == {}
     service.increment("pending", 3)
     service.stop()
@@ -105,10 +105,11 @@ def test_resetnumbers_asks_first(start_service: StartService) -> None:
 @pytest.mark.parametrize("command", [("flushnumbers",), ("resetnumbers", "--noinput")])
 def test_command_says_that_the_database_failed(tmp_path: Path, command: tuple[str, ...]) -> None:
     service = Service(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/never-migrated.db")
+    (tmp_path / "never-migrated.db").touch()
     service.journal_dir.mkdir()
     (service.journal_dir / f"{uuid4().hex}.journal").write_bytes(b"")
     said = service.manage(*command, code=1)
-    assert "The database failed: no such table" in said
+    assert "If it is new: python manage.py migrate." in said
     assert "Traceback" not in said
 
 
@@ -154,7 +155,7 @@ def test_flushnumbers_every_flushes_once_more_when_it_is_told_to_end(
     service.increment("first")
     with running([*MANAGE, "flushnumbers", "--every", NEVER], service.environment) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "Flushed 1 increments from 1 journals.\n"
+        assert process.stdout.readline().startswith("Flushed 1 increments from 1 journals")
         service.increment("last")
         process.terminate()
         assert process.wait(30) == 0

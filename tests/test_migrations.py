@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.commands import MANAGE, run
 from tests.testbed.service import Service
 
 ORIGINAL = """
@@ -122,8 +123,34 @@ def test_totals_put_aside_are_added_to_what_was_counted_since(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        ("CREATE TABLE numbers (id INTEGER, telephone TEXT)", "just the columns key and value"),
-        ("CREATE TABLE numbers (key TEXT, value INTEGER, at TEXT)", "just the columns"),
+        ("CREATE TABLE numbers (id INTEGER, telephone TEXT)", "the columns key and value"),
+        (
+            "CREATE TABLE numbers (key TEXT, value INTEGER, at TEXT);"
+            "INSERT INTO numbers VALUES ('a', 1, '2026-11-26')",
+            "what is in at would be lost",
+        ),
+        ("CREATE VIRTUAL TABLE numbers USING fts5 (key, value)", "virtual table"),
+        (
+            "CREATE TABLE numbers (key TEXT, value INTEGER);"
+            "CREATE TRIGGER t AFTER INSERT ON numbers BEGIN SELECT 1; END",
+            "trigger 't' on 'numbers': drop it",
+        ),
+        (
+            "CREATE TABLE numbers (key TEXT, value INTEGER);"
+            "CREATE VIEW best AS SELECT * FROM numbers WHERE value > 9",
+            "view 'best' on 'numbers': drop it",
+        ),
+        (
+            "CREATE TABLE known (key TEXT PRIMARY KEY);"
+            "CREATE TABLE numbers (key TEXT REFERENCES known, value INTEGER)",
+            "a foreign key",
+        ),
+        (
+            "CREATE TABLE numbers (key TEXT, value INTEGER); CREATE TABLE numbers_identity (x)",
+            "'numbers_identity' already",
+        ),
+        ("CREATE TABLE numbers_identity (x)", "'numbers_identity' already"),
+        (f"{ORIGINAL} CREATE TABLE Positions (x)", "'positions' already"),
         ("CREATE VIEW numbers AS SELECT 'a' AS key, 1 AS value", "not a table"),
         (
             f"{ORIGINAL} CREATE TABLE visits (key REFERENCES numbers (key))",
@@ -144,7 +171,9 @@ def test_totals_put_aside_are_added_to_what_was_counted_since(tmp_path: Path) ->
         ("CREATE TABLE positions (x REAL, y REAL)", "'positions' already"),
     ],
     ids=[
-        *("other table", "more columns", "view", "referred to", "index taken", "two tables"),
+        *("other table", "more columns", "virtual table", "trigger", "view on it", "foreign key"),
+        *("identity taken", "identity", "positions in capitals"),
+        *("view", "referred to", "index taken", "two tables"),
         *("positions taken", "key twice", "positions"),
     ],
 )
@@ -165,6 +194,61 @@ def test_a_table_that_is_no_table_of_totals_is_refused_and_left_alone(
     assert said in told
     assert "Traceback" not in told
     assert content() == before
+    assert not list(tmp_path.glob("*.before-migrate-*"))
+
+
+@pytest.mark.parametrize(
+    ("made", "keys"),
+    [
+        ("(key TEXT, value INTEGER); CREATE INDEX numbers_key_index ON numbers (key)", ["007"]),
+        ("(key TEXT, value INTEGER); CREATE UNIQUE INDEX strange ON numbers (key)", ["007"]),
+        ("(key TEXT COLLATE NOCASE PRIMARY KEY, value REAL) WITHOUT ROWID", ["007"]),
+        ("(key STRING, value INTEGER)", ["7"]),
+        ("(key, value)", ["007"]),
+        ("(Key VARCHAR(255) NOT NULL, Value BIGINT NOT NULL)", ["007"]),
+        ("(value INTEGER, id INTEGER PRIMARY KEY, key TEXT, note TEXT)", ["007"]),
+    ],
+    ids=["index not unique", "strange index", "other types", "string", "no types", "names", "id"],
+)
+def test_a_table_of_another_shape_is_mended_and_a_copy_kept(
+    tmp_path: Path, made: str, keys: list[str]
+) -> None:
+    path = tmp_path / "numbers.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"CREATE TABLE numbers {made}")
+        database.execute("INSERT INTO numbers (key, value) VALUES ('007', 41)")
+        database.commit()
+        before = database.execute("SELECT * FROM numbers").fetchall()
+    service = Service(tmp_path)
+    told = service.manage("migrate", "-v0")
+    (copy,) = tmp_path.glob("*.before-migrate-*")
+    assert str(copy) in told
+    assert ("'007' as 7" in told) == (keys == ["7"])
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(copy)) as database:
+        assert database.execute("SELECT * FROM numbers").fetchall() == before
+    service.manage("check", "--database", "default")
+    with service:
+        service.increment(keys[0])
+        service.increment("1e3")
+        service.wait_for_totals({keys[0]: 42, "1e3": 1})
+    service.manage("migrate", "-v0")
+    assert list(tmp_path.glob("*.before-migrate-*")) == [copy]
+
+
+def test_nothing_is_changed_where_no_copy_can_be_kept(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "numbers.db")) as database:
+        database.executescript(ORIGINAL)
+        database.execute("INSERT INTO numbers VALUES (?, 1)", ["k" * 2**20])
+        database.commit()
+    service = Service(tmp_path)
+    limited = ("prlimit", "--fsize=524288", "--", *MANAGE, "migrate", "-v0")
+    told = run(limited, service.environment, code=1)
+    assert "cannot be copied" in told
+    assert "Traceback" not in told
+    with closing(sqlite3.connect(tmp_path / "numbers.db")) as database:
+        assert database.execute("SELECT value FROM numbers").fetchall() == [(1,)]
+    assert not list(tmp_path.glob("*.before-migrate-*"))
 
 
 def test_a_database_of_the_version_before_needs_no_adoption(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -34,6 +35,14 @@ class Dialect(Protocol):
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
+        ...
+
+    def is_refusal(self, error: Error) -> bool:
+        """Return whether the database has refused a row, so that others may be fine."""
+        ...
+
+    def table_problems(self) -> list[str]:
+        """Return a sentence, with advice, for each reason why increments cannot get in."""
         ...
 
     def check(self) -> list[CheckMessage]:

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from django.core.checks import CheckMessage, Error
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from counters.dialects import postgresql_tables
 from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
+from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.models import Number, Position
 
 _MAX_PARAMETER_BYTES = 20 * 1024 * 1024
 """Enough for a million short keys. On its way, the client has it in memory up to ten times."""
+
+_FAILURES = (
+    *("08", "0A", "25", "26", "28", "2D", "3B", "3D", "3F"),
+    *("40", "42", "53", "55", "57", "58", "F0", "XX"),
+)
+"""Classes of errors that are about the connection, the transaction, the statement or the server,
+and not about a row (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
 class PostgreSQL:
@@ -62,6 +73,24 @@ class PostgreSQL:
         )
         return [key for (key,) in cursor.fetchall()]
 
+    def is_refusal(self, error: Error) -> bool:
+        # psycopg2 calls it otherwise. Without one, the connection is gone.
+        state = getattr(error.__cause__, "sqlstate", None) or getattr(
+            error.__cause__, "pgcode", None
+        )
+        return state is not None and not str(state).startswith(_FAILURES)
+
+    def table_problems(self) -> list[str]:
+        quote = self._connection.ops.quote_name
+        with self._connection.cursor() as cursor:
+            return what_matters(
+                [
+                    problem
+                    for table in wanted_tables()
+                    for problem in postgresql_tables.problems(cursor, table, quote(table.name))
+                ]
+            )
+
     def check(self) -> list[CheckMessage]:
         with self._connection.cursor() as cursor:
             cursor.execute("SHOW synchronous_commit")
@@ -70,10 +99,10 @@ class PostgreSQL:
             (encoding,) = cursor.fetchone()
             cursor.execute("SHOW fsync")
             (fsync,) = cursor.fetchone()
-        errors = check_autocommit(self._connection)
+        errors = check_autocommit(self._connection) + table_errors(self.table_problems())
         if fsync == "off":
             errors.append(
-                Error(
+                checks.Error(
                     "PostgreSQL runs with fsync=off: after a crash of its machine the totals may be"
                     " damaged, and the journals they came from are gone.",
                     hint="Set fsync = on in postgresql.conf.",
@@ -82,7 +111,7 @@ class PostgreSQL:
             )
         if synchronous_commit == "off":
             errors.append(
-                Error(
+                checks.Error(
                     "PostgreSQL runs with synchronous_commit=off: after a crash of its machine a"
                     " flush may be undone whose journal has been removed.",
                     hint="ALTER DATABASE ... SET synchronous_commit = on, or 'local'.",
@@ -91,7 +120,7 @@ class PostgreSQL:
             )
         if encoding != "UTF8":
             errors.append(
-                Error(
+                checks.Error(
                     f"PostgreSQL's database has the encoding {encoding}: it cannot hold every key.",
                     hint="Make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
                     id="counters.E022",

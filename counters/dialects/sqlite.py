@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from django.core.checks import CheckMessage, Error
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.db import DataError, Error, IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from counters.config import config
+from counters.dialects import sqlite_tables
 from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
+from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.models import Number, Position
 
@@ -63,6 +67,19 @@ class SQLite:
         cursor.execute(upsert(self._table, "temp.counters_deltas"))
         cursor.execute("DELETE FROM temp.counters_deltas")
 
+    def is_refusal(self, error: Error) -> bool:
+        return isinstance(error, IntegrityError | DataError)
+
+    def table_problems(self) -> list[str]:
+        with self._connection.cursor() as cursor:
+            return what_matters(
+                [
+                    problem
+                    for table in wanted_tables()
+                    for problem in sqlite_tables.problems(cursor, table)
+                ]
+            )
+
     def check(self) -> list[CheckMessage]:
         with self._connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous")
@@ -71,10 +88,10 @@ class SQLite:
             (journal_mode,) = cursor.fetchone()
             cursor.execute("PRAGMA database_list")
             files = {name: file for _, name, file in cursor.fetchall()}
-        errors = check_autocommit(self._connection)
+        errors = check_autocommit(self._connection) + table_errors(self.table_problems())
         if journal_mode in ("off", "memory") and files.get("main"):
             errors.append(
-                Error(
+                checks.Error(
                     f"SQLite runs with journal_mode={journal_mode}: a crash in a flush would damage"
                     " the database.",
                     hint="Have OPTIONS of the database end its init_command with"
@@ -84,7 +101,7 @@ class SQLite:
             )
         if synchronous < 2:
             errors.append(
-                Error(
+                checks.Error(
                     "SQLite runs with synchronous=OFF or NORMAL: after a power cut a flush may be"
                     " undone whose journal has been removed.",
                     hint="Have OPTIONS of the database end its init_command with"
@@ -94,7 +111,7 @@ class SQLite:
             )
         if getattr(self._connection, "transaction_mode", None) not in ("IMMEDIATE", "EXCLUSIVE"):
             errors.append(
-                Error(
+                checks.Error(
                     "SQLite's transactions do not begin IMMEDIATE: a flush beside another writer"
                     " would fail instead of waiting its turn.",
                     hint="Set OPTIONS of the database to {'transaction_mode': 'IMMEDIATE'}.",
@@ -103,7 +120,7 @@ class SQLite:
             )
         if not files.get("main") and not config().is_test_run:
             errors.append(
-                Error(
+                checks.Error(
                     "SQLite's database is in memory: each connection would have its own totals.",
                     hint="Set NAME of the database to a file.",
                     id="counters.E013",
@@ -111,7 +128,7 @@ class SQLite:
             )
         elif files.get("main") and (kind := kind_of(Path(files["main"]))) in NETWORK_KINDS:
             errors.append(
-                Error(
+                checks.Error(
                     f"SQLite's database is on a network file system ({kind}), where locks may not"
                     " hold: it can be damaged.",
                     hint="Set NAME of the database to a file on a local disk, or use PostgreSQL.",

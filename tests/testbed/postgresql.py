@@ -21,11 +21,13 @@ def start_postgresql(folder: Path) -> PostgresServer:
     return get_server(folder, cleanup_mode="delete")
 
 
-def new_database(server: PostgresServer) -> str:
-    """Make an empty database and return its DATABASE_URL."""
+def new_database(server: PostgresServer, template: str = "template1") -> str:
+    """Make a database, a copy of `template` or an empty one, and return its DATABASE_URL."""
     name = f"test{next(_numbers)}"
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template)))
+        )
     return str(server.get_uri(name))
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import Error
 from tqdm import tqdm
 
 from counters import totals
 from counters.config import config
+from counters.failures import told
 from counters.journal_folder import journals
 from counters.recovery import Flushed, flush_journals
 
@@ -54,9 +55,9 @@ class Command(BaseCommand):
         ) as bar:
             try:
                 flushed = flush_journals(folder, unreadable, adopt=adopt, progress=bar.update)
-            except DatabaseError as error:
+            except Error as error:
                 raise CommandError(
-                    f"The database failed: {error}. What is not flushed is kept in the journals."
+                    f"{told(error, totals.connection())} What is not flushed is kept in {folder}."
                 ) from error
         self._tell(flushed)
         if unreadable:
@@ -75,11 +76,11 @@ class Command(BaseCommand):
         while True:
             try:
                 flushed = flush_journals(config().journal_dir, unreadable, retire=True, adopt=adopt)
-            except DatabaseError as error:
+            except Error as error:
                 if not failures:
                     self.stderr.write(
-                        f"The database failed: {error}. What is not flushed is kept in the"
-                        " journals; it is tried until it succeeds."
+                        f"{told(error, totals.connection())} What is not flushed is kept"
+                        f" in {config().journal_dir}; it is tried until it succeeds."
                     )
                 failures += 1
             else:
@@ -95,6 +96,7 @@ class Command(BaseCommand):
 
     def _tell(self, flushed: Flushed) -> None:
         self.stdout.write(
-            f"Flushed {flushed.increments} increments from {flushed.journals} journals."
+            f"Flushed {flushed.increments} increments from {flushed.journals} journals in"
+            f" {config().journal_dir} into {totals.place()}."
         )
         self.stdout.flush()

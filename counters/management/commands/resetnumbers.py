@@ -5,10 +5,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import Error
 
 from counters import totals
 from counters.config import config
+from counters.failures import told
 from counters.records import JournalUnreadable
 from counters.recovery import reset
 
@@ -27,8 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["interactive"]:
-            name = totals.connection().settings_dict["NAME"]
-            self.stdout.write(f"This deletes every total in {str(name)!r}, for good.")
+            self.stdout.write(f"This deletes every total in {totals.place()}, for good.")
             self.stdout.write("Type 'yes' to continue, or 'no' to cancel: ", ending="")
             self.stdout.flush()
             if sys.stdin.readline().strip() != "yes":
@@ -39,11 +39,11 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{error}. Nothing was deleted: make it readable or move it away, and try again."
             ) from error
-        except DatabaseError as error:
+        except Error as error:
             raise CommandError(
-                f"The database failed: {error}. All is reset, or nothing: try again."
+                f"{told(error, totals.connection())} All is reset, or nothing: try again."
             ) from error
-        self.stdout.write(f"Deleted {done.totals} totals.")
+        self.stdout.write(f"Deleted {done.totals} totals in {totals.place()}.")
         if done.journals_elsewhere:
             self.stderr.write(
                 f"{done.journals_elsewhere} journals are not in JOURNAL_DIR but on other machines:"

@@ -1,0 +1,100 @@
+"""The `.refused` files: increments that the database refuses, so that others need not wait.
+
+Each is a journal but for its suffix. Once the database takes what is in it, whoever runs the
+service renames it to `.journal`, and the next flush counts it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+from counters.files import sync_folder
+from counters.increments import MAX_VALUE, MIN_VALUE, Increment
+from counters.journal import NAME_LENGTH
+from counters.records import Header, JournalUnreadable, increments_section, read_header, record
+
+_SUFFIX, _DRAFT_SUFFIX = ".refused", ".refused.draft"
+_RECORD_INCREMENTS = 1000
+_BLOCK_BYTES = 4096
+"""What a small file takes of the disk."""
+
+
+class RefusedFull(OSError):
+    """The `.refused` files of a folder hold as much as they may."""
+
+
+def refused_path(folder: Path, journal: str, position: int) -> Path:
+    """Return the file for what is refused of a journal from `position` on.
+
+    A flush that has to be repeated begins at the same position: it writes the same file again.
+    """
+    name = blake2b(f"{journal}.{position}".encode(), digest_size=NAME_LENGTH // 2).hexdigest()
+    return folder / (name + _SUFFIX)
+
+
+def keep_refused(path: Path, deltas: Mapping[str, int], totals_id: bytes, max_bytes: int) -> None:
+    """Write deltas to `path`, in place of what is there.
+
+    Args:
+        totals_id: the id of the totals that they are for.
+        max_bytes: how much all `.refused` files of the folder may hold together.
+
+    Raises:
+        RefusedFull: they would hold more.
+        OSError: the file cannot be written.
+    """
+    header = Header(totals_id)
+    increments = _increments(deltas)
+    draft = path.with_suffix(_DRAFT_SUFFIX)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(header.encode())
+        while some := list(islice(increments, _RECORD_INCREMENTS)):
+            file.write(record(header.mark, increments_section(some)))
+        file.flush()
+        os.fsync(fd)
+    path.unlink(missing_ok=True)
+    if sum(map(_held_bytes, path.parent.glob(f"*{_SUFFIX}*"))) > max_bytes:
+        draft.unlink()
+        raise RefusedFull(
+            f"the database refuses increments, and the {_SUFFIX} files in {path.parent} hold"
+            f" {max_bytes} bytes (MAX_JOURNAL_BYTES): move them away"
+        )
+    draft.rename(path)
+    sync_folder(path.parent)
+
+
+def _increments(deltas: Mapping[str, int]) -> Iterator[Increment]:
+    """Yield the deltas as increments. What exceeds 64 bits goes into further ones."""
+    for key, delta in deltas.items():
+        left = min(max(delta, 2 * MIN_VALUE), 2 * MAX_VALUE)  # more makes no difference
+        while True:
+            part = min(max(left, MIN_VALUE), MAX_VALUE)
+            yield Increment(key, part)
+            left -= part
+            if not left:
+                break
+
+
+def _held_bytes(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return -(-path.lstat().st_size // _BLOCK_BYTES) * _BLOCK_BYTES
+    return 0
+
+
+def refused_files(folder: Path, totals_ids: Collection[bytes]) -> list[Path]:
+    """Return the `.refused` files in `folder` that are for the totals with these ids."""
+    found = []
+    for path in folder.glob(f"*{_SUFFIX}"):
+        if not path.is_file():  # to open a pipe would wait for somebody who writes to it
+            continue
+        with suppress(OSError, JournalUnreadable), path.open("rb") as file:
+            header = read_header(file)
+            if header is not None and header.is_for(totals_ids):
+                found.append(path)
+    return found
