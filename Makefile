@@ -13,7 +13,7 @@ help: ## List the commands
 .PHONY: run
 run: .venv/ready ## Set up everything and serve on port 3333
 	@$(BIN)/python manage.py migrate -v0
-	@exec $(BIN)/gunicorn
+	@exec $(BIN)/python -m incrementer_site
 
 .PHONY: test
 test: .venv/ready-dev ## Set up everything and run the tests

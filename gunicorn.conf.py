@@ -5,13 +5,17 @@ import resource
 import subprocess
 import sys
 
-from incrementer_site import listeners
+_project = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, _project)  # gunicorn may have been started elsewhere, with --chdir
+
+from incrementer_site import environment, listeners  # noqa: E402
 
 wsgi_app = "incrementer_site.asgi:application"
 worker_class = "incrementer_site.lane.worker.IncrementWorker"
-workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
-_host = (os.environ.get("HOST") or "127.0.0.1").strip("[]")
-_port = os.environ.get("PORT") or "3333"
+workers = environment.workers()
+forwarded_allow_ips = environment.variable("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+_host = environment.variable("HOST", "127.0.0.1").strip("[]")
+_port = environment.port()
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
 backlog = 2048
@@ -36,7 +40,7 @@ def _check(cfg):
 
     This process needs no Django, and may be root's.
     """
-    manage = os.path.join(os.path.dirname(os.path.abspath(__file__)), "manage.py")
+    manage = os.path.join(_project, "manage.py")
     check = [sys.executable, manage, "check", "--database", "default"]
     as_user = {"user": cfg.uid, "group": cfg.gid} if os.geteuid() == 0 else {}
     try:

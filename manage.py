@@ -10,7 +10,8 @@ from django.db import Error, connection
 
 def main() -> None:
     """Run a command. Where the database fails, say so in a sentence; `--traceback` shows more."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "incrementer_site.settings")
+    if not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        os.environ["DJANGO_SETTINGS_MODULE"] = "incrementer_site.settings"
     try:
         execute_from_command_line(sys.argv)
     except Error as error:

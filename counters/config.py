@@ -40,6 +40,10 @@ _is_origin = re.compile(
 """Only what a browser may send: it leaves out the scheme's own port, and sends ASCII."""
 
 
+_is_whole_number = re.compile(r"[0-9]{1,100}").fullmatch
+"""`int` takes digits of all scripts, and raises ValueError at some thousands."""
+
+
 class BadSetting(ImproperlyConfigured):
     """A setting has a value that the counters cannot run with.
 
@@ -185,7 +189,8 @@ def _origins(given: Any) -> frozenset[str]:
 
 def _seconds(values: dict[str, Any], name: str) -> float:
     try:
-        number = float(values[name])
+        # `float` takes digits of all scripts, and 1_0 for 10.
+        number = float(values[name]) if re.fullmatch(r"[0-9.e+-]+", str(values[name])) else math.nan
     except (TypeError, ValueError):
         number = math.nan
     if not 0.01 <= number <= 3600:
@@ -195,7 +200,7 @@ def _seconds(values: dict[str, Any], name: str) -> float:
 
 def _whole_number(values: dict[str, Any], name: str, least: int) -> int:
     text = str(values[name])
-    if not text.isdecimal() or int(text) < least:
+    if not _is_whole_number(text) or int(text) < least:
         raise BadSetting(
             f"{name} is {values[name]!r}.", f"Set it to a whole number from {least} up."
         )

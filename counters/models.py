@@ -10,6 +10,7 @@ from django.db import models
 from counters.config import config, identity_table_name, table_names
 from counters.increments import MAX_KEY_LENGTH
 from counters.journal import NAME_LENGTH
+from counters.key_text import shown
 
 _TABLE, _POSITIONS_TABLE = table_names()
 
@@ -35,7 +36,7 @@ class Number(models.Model):
         ordering = ["key"]
 
     def __str__(self) -> str:
-        return f"{self.key} = {self.value}"
+        return f"{shown(self.key)} = {shown(self.value)}"
 
 
 class Position(models.Model):

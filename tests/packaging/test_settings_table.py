@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.testbed.commands import ROOT
+from tests.testbed.commands import ROOT, SERVE
+from tests.testbed.ports import free_port
+from tests.testbed.service import Service
 
 SERVICE = ("counters", "incrementer_site", "gunicorn.conf.py", "manage.py")
 START = """
@@ -49,8 +51,11 @@ assert not any(message.is_serious() for message in run_checks())
 result = {
     "workers": gunicorn["workers"],
     "bind": gunicorn["bind"],
+    "proxies": gunicorn["forwarded_allow_ips"],
     "debug": settings.DEBUG,
     "hosts": settings.ALLOWED_HOSTS,
+    "secure": settings.SESSION_COOKIE_SECURE,
+    "max_incoming_bytes": settings.MAX_INCOMING_BYTES,
     "max_body_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     "database": settings.DATABASES["default"],
     "counters": dataclasses.asdict(config()),
@@ -64,6 +69,7 @@ IN_WORDS = {
     "none": "",
     "number of CPUs": str(os.cpu_count()),
     "off": "",
+    "those of this machine": "127.0.0.1,::1",
     "this machine": "localhost,127.0.0.1,[::1]",
 }
 """For each default that README gives in words, the value of the variable."""
@@ -95,6 +101,20 @@ def test_the_defaults_are_those_of_the_table(folder: Path) -> None:
     """If every variable is set to the default that README gives, nothing changes."""
     documented = {name: _value(cell, folder) for name, cell in _table().items()}
     assert _start(folder, documented).result == _start(folder, {}).result
+
+
+@pytest.mark.parametrize("nothing", ["", " "])
+def test_an_empty_variable_is_as_good_as_none(folder: Path, nothing: str) -> None:
+    assert _start(folder, dict.fromkeys(_table(), nothing)).result == _start(folder, {}).result
+
+
+def test_it_serves_though_all_variables_are_empty(folder: Path) -> None:
+    empty = dict.fromkeys(_table(), "") | {"DJANGO_SETTINGS_MODULE": "", "GUNICORN_CMD_ARGS": ""}
+    port = str(free_port())  # that of the default is for the developer's own service
+    service = Service(folder, folder, command=SERVE, **empty | {"PORT": port})
+    service.manage("migrate", "-v0")
+    with service:
+        service.increment("a")
 
 
 def _start(folder: Path, environment: dict[str, str]) -> Start:

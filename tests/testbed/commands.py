@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 """The repository, where the commands are run."""
 
 GUNICORN = (sys.executable, "-m", "gunicorn")
+SERVE = (sys.executable, "-m", "incrementer_site")
 PRELOAD = (*GUNICORN, "--preload")
 PLAIN_ASGI = (*GUNICORN, "--worker-class", "tests.testbed.configs.plain_worker.PlainWorker")
 """The service without the lane: all goes through uvicorn's own protocol to asgi.py."""

@@ -46,7 +46,7 @@ class Service(ProcessGroup):
         self.folder = folder
         self.database = folder / "numbers.db"
         self.journal_dir = folder / "journal"
-        self.host = settings.get("HOST", "127.0.0.1").strip("[]")
+        self.host = (settings.get("HOST") or "127.0.0.1").strip("[]")
         self.port = int(settings.get("PORT") or free_port())
         super().__init__(
             [part.format(port=self.port) for part in command],

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # A module of `counters` may import those that stand before it.
 ORDER = [
     "increments",
+    "key_text",
     "records",
     "sections",
     "deltas",

@@ -16,6 +16,8 @@ from counters.failures import told
 from counters.journal_folder import journals
 from counters.recovery import Flushed, flush_journals
 
+_LONGEST_PAUSE_SECONDS = 86400
+
 
 class Command(BaseCommand):
     help = "Brings every increment acknowledged so far into the database, now."
@@ -37,10 +39,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["every"] is None:
             self._flush_once(options["adopt"])
-        elif options["every"] > 0:
+        elif 0 < options["every"] <= _LONGEST_PAUSE_SECONDS:
             self._flush_until_told_to_end(options["every"], options["adopt"])
         else:
-            raise CommandError("--every has to be more than 0 seconds.")
+            raise CommandError(
+                "--every has to be more than 0 seconds, and a day (86400) at the most."
+            )
 
     def _flush_once(self, adopt: bool) -> None:
         folder = config().journal_dir
