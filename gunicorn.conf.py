@@ -8,7 +8,7 @@ import sys
 _project = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, _project)  # gunicorn may have been started elsewhere, with --chdir
 
-from incrementer_site import environment, listeners  # noqa: E402
+from incrementer_site import environment, listeners, terminal  # noqa: E402
 
 wsgi_app = "incrementer_site.asgi:application"
 worker_class = "incrementer_site.lane.worker.IncrementWorker"
@@ -67,6 +67,8 @@ def _allow_open_files(log):
         wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
+
+on_reload = terminal.end_with_terminal
 
 # Each worker has sockets of its own, which outlive it (incrementer_site/listeners.py).
 pre_fork = listeners.give_sockets

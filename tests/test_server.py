@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 from collections import Counter
@@ -12,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.testbed.commands import GUNICORN, PRELOAD, RUNSERVER, THREADED_WSGI
+from tests.testbed.commands import GUNICORN, PRELOAD, ROOT, RUNSERVER, THREADED_WSGI
 from tests.testbed.databases import locked
 from tests.testbed.load import Load
 from tests.testbed.ports import listening_sockets
@@ -201,3 +203,25 @@ def test_database_locked_by_another_program_stops_no_increment(service: Service)
         for _ in range(10):
             service.increment("a")
     service.wait_for_totals({"a": 10})
+
+
+def test_it_ends_with_the_terminal_that_it_was_started_in(tmp_path: Path) -> None:
+    service = Service(tmp_path, WEB_CONCURRENCY="1")
+    process, terminal = pty.fork()
+    if not process:
+        os.chdir(ROOT)
+        os.execvpe(GUNICORN[0], GUNICORN, service.environment)
+    try:
+        wait_for(lambda: _answers(service), "the service to answer")
+        assert service.post("key=a&value=1").status == 200
+    finally:
+        os.close(terminal)  # as a window or a connection by ssh that is closed
+    wait_for(lambda: os.waitpid(process, os.WNOHANG)[0] == process, "the service to end")
+    assert service.totals() == {"a": 1}
+
+
+def _answers(service: Service) -> bool:
+    try:
+        return service.request("GET", "/healthz").status == 200
+    except OSError:
+        return False

@@ -144,6 +144,8 @@ def test_check_finds_what_is_wrong() -> None:
     assert "4 more" in problems(sent, Counter(a=10, b=9), 3, 100.0)[0]
     assert "99.9" in problems(sent, Counter(a=10, b=5), 3, 99.9)[0]
     assert problems(Counter(), Counter(), 3, 100.0)
+    assert problems(Counter(a=-3), Counter(a=-4), 3, 100.0, {"a": -1}) == []
+    assert problems(Counter(a=-3), Counter(a=-5), 3, 100.0, {"a": -1})
 
 
 @needs("siege")
