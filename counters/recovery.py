@@ -259,9 +259,14 @@ def reset(folder: Path) -> Reset:
         name_drafts(folder)
         for path in journals(folder):
             with suppress(FileNotFoundError), opened(path) as journal:
-                if not journal.is_for(accepted):
+                is_ours = journal.is_for(accepted)
+                if journal.is_orphan and not is_ours:
                     continue
                 position = totals.lock_position(journal.name)
                 totals.move_position(journal.name, journal.end(position))
+                if not is_ours:
+                    # Its process may be about to count it here, where this database has taken
+                    # another one's place. Or it is another service's: the position does no harm.
+                    totals.retire_position(journal.name)
                 here.append(journal.name)
         return Reset(totals.delete_totals(), totals.count_positions_except(here))

@@ -16,7 +16,8 @@ SHOP = "https://shop.example"
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("strict")
-    with Service(folder, INCREMENT_ORIGINS=f"self, {SHOP.upper()}") as service:
+    settings = {"DJANGO_ALLOWED_HOSTS": "localhost,counter.example"}
+    with Service(folder, INCREMENT_ORIGINS=f"self, {SHOP.upper()}", **settings) as service:
         yield service
 
 
@@ -38,6 +39,9 @@ FOREIGN = [
     {"Origin": "https://other.counter.example", "Sec-Fetch-Site": "same-site"},
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
+    # A page whose own name has been made to lead here:
+    {"Origin": "http://evil.example", "Host": "evil.example", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "http://evil.example:80", "Host": "evil.example:80"},
 ]
 
 

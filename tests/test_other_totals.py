@@ -169,3 +169,18 @@ def test_a_living_process_counts_into_the_database_that_took_the_old_one_s_place
     service.kill()
     service.manage("flushnumbers")
     assert service.totals() == {"a": 3}
+
+
+def test_a_reset_reaches_living_processes_that_have_not_seen_the_new_database_yet(
+    start_service: StartService,
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    service.increment("a", 1)
+    other = other_totals(service)
+    for path in service.folder.glob("numbers.db*"):
+        path.unlink()
+    other.database.rename(service.database)
+    assert "other machines" not in service.manage("resetnumbers", "--noinput")
+    service.increment("a", 2)
+    service.stop()
+    assert service.totals() == {"a": 2}

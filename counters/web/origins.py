@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
 ANY = "*"
 """Every page may."""
 SELF = "self"
-"""Pages may that come from the host that the request goes to."""
+"""Pages may that come from the host that the request goes to, if ALLOWED_HOSTS has it.
+
+Any page can have a name of its own lead to this machine ("DNS rebinding"). Its browser then takes
+the page's host and ours for the same.
+"""
 
 
 def may_count(origins: Collection[str], origin: str, sec_fetch_site: str, host: str) -> bool:
@@ -31,6 +38,11 @@ def may_count(origins: Collection[str], origin: str, sec_fetch_site: str, host: 
         not sec_fetch_site and origin.partition("://")[2] == host.strip().lower() != ""
     )
     if is_own:
-        return SELF in origins
+        return SELF in origins and _is_known(host)
     # "none": the person has done it, by the address bar or a bookmark.
     return not origin and sec_fetch_site.strip() == "none"
+
+
+def _is_known(host: str) -> bool:
+    domain, _ = split_domain_port(host)
+    return validate_host(domain, settings.ALLOWED_HOSTS)
