@@ -19,6 +19,7 @@ def test_all_replies_are_logged_in_order_and_format(
     command = [*GUNICORN, "--access-logfile", str(file), "--access-logformat", line]
     service = start_service(command=command, WEB_CONCURRENCY="1")
     service.increment("a")
+    wait_for(lambda: '"POST /increment HTTP' in file.read_text(), "its line")
     before = len(file.read_text().splitlines())
     headers = {"User-Agent": "me", "Referer": "there", "X-Mine": "x", "Authorization": "Basic YTpi"}
     forwarded = {"X-Forwarded-For": "203.0.113.9"}

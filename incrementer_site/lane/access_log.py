@@ -86,7 +86,7 @@ class LoggedProtocol(IncrementProtocol):
         self._requests.append(Request(client, method, target, head.version, head.headers))
         super().lane_request(head, body)
 
-    def reply(self, reply: Reply, connection: bytes) -> None:
+    def reply(self, reply: Reply, connection: int) -> None:
         request = self._requests.popleft()
         super().reply(reply, connection)
         self._write(request, reply)

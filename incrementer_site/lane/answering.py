@@ -51,11 +51,11 @@ class AnsweringProtocol(OrdinaryProtocol):
         """Whether one request waits for its reply, and no more."""
         return self._unanswered == 1
 
-    def reply(self, reply: Reply, connection: bytes) -> None:
+    def reply(self, reply: Reply, connection: int) -> None:
         """Answer the increment that has waited longest.
 
         Args:
-            connection: what the reply is to say in its header Connection.
+            connection: which of `heads.CONNECTION` the reply is to say.
         """
         self.server_state.total_requests += 1
         self._unanswered -= 1
@@ -68,7 +68,7 @@ class AnsweringProtocol(OrdinaryProtocol):
             self.transport.write(self._lane.recorded[connection])
         else:
             self.transport.write(serialize(reply, self.server_state.default_headers, connection))
-        if connection is CLOSE:
+        if connection == CLOSE:
             self._close()
         if self._unanswered:
             return
@@ -99,10 +99,10 @@ class AnsweringProtocol(OrdinaryProtocol):
         """Read on, where reading was paused until replies were sent."""
         raise NotImplementedError
 
-    def expects_continue(self) -> None:
-        """Say that the body may come: after the replies that are due."""
-        self._owes_continue = True
-        if not self._unanswered:
+    def expects_continue(self, is_expected: bool) -> None:
+        """Say that the body may come: after the replies that are due, and before it has come."""
+        self._owes_continue = is_expected
+        if is_expected and not self._unanswered:
             self._send_continue()
 
     def _send_continue(self) -> None:

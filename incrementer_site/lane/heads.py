@@ -24,7 +24,8 @@ _LOOKS = (b"GET", b"HEAD")
 _FIELDS = {field.replace("_", "-").encode(): field for field in Fields._fields if field != "query"}
 """The names of the headers that matter, and of the fields that they are in."""
 
-PERSISTS, CLOSE, KEEP_ALIVE = b"", b"close", b"keep-alive"
+PERSISTS, CLOSE, KEEP_ALIVE = range(3)
+CONNECTION = (b"", b"close", b"keep-alive")
 """What a reply's header Connection says: nothing, where an HTTP/1.1 connection stays open."""
 
 
@@ -41,8 +42,8 @@ class Head:
     version: str
     headers: Headers
     """For the access log, as the three before."""
-    connection: bytes = PERSISTS
-    """What the reply is to say in its header Connection: `PERSISTS`, `CLOSE` or `KEEP_ALIVE`."""
+    connection: int = PERSISTS
+    """Which of `CONNECTION` the reply is to say: `PERSISTS`, `CLOSE` or `KEEP_ALIVE`."""
 
 
 def is_for_lane(method: bytes, target: bytes) -> bool:
@@ -86,8 +87,8 @@ def content_length_bytes(headers: Headers) -> int:
     return 0
 
 
-def connection_of(version: str, headers: Headers, *, keeps_alive: bool) -> bytes:
-    """Return what the reply to a request is to say in its header Connection.
+def connection_of(version: str, headers: Headers, *, keeps_alive: bool) -> int:
+    """Return which of `CONNECTION` the reply to a request is to say.
 
     Args:
         version: of HTTP: "1.0" or "1.1".

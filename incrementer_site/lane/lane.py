@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from counters.config import config
 from counters.web.replies import RECORDED, Reply
 from incrementer_site.incoming import incoming_increments
-from incrementer_site.lane.heads import CLOSE, KEEP_ALIVE, PERSISTS, Headers, KnownHeads
+from incrementer_site.lane.heads import CONNECTION, Headers, KnownHeads
 from incrementer_site.lane.intake import Intake
 from incrementer_site.lane.limits import Limits
 from incrementer_site.lane.turn import Turn
@@ -34,8 +34,7 @@ class Lane:
         max_body_bytes: longest body that is accepted.
         seconds: since the worker started, as `tick` counts them.
         is_ending: whether the worker shuts down: the next reply on each connection closes it.
-        recorded: the reply to an increment with the current Date, for each of what its header
-            Connection may say.
+        recorded: the reply to an increment with the current Date, for each of `CONNECTION`.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -50,6 +49,11 @@ class Lane:
         self.is_ending = False
         self._renew_recorded()
 
+    def end(self) -> None:
+        """Have the next reply on each connection close it: the worker shuts down."""
+        self.is_ending = True
+        self.known_heads.clear()  # which say that the connection stays open
+
     def tick(self) -> None:
         """Close the connections that are too slow, and renew the Date; to be called each second."""
         self.seconds += 1
@@ -59,21 +63,20 @@ class Lane:
 
     def _renew_recorded(self) -> None:
         date = [(b"date", formatdate(usegmt=True).encode())]
-        self.recorded = {
-            connection: serialize(RECORDED, date, connection)
-            for connection in (PERSISTS, CLOSE, KEEP_ALIVE)
-        }
+        self.recorded = [
+            serialize(RECORDED, date, connection) for connection in range(len(CONNECTION))
+        ]
 
 
-def serialize(reply: Reply, default_headers: Headers, connection: bytes) -> bytes:
+def serialize(reply: Reply, default_headers: Headers, connection: int) -> bytes:
     """Return a reply's bytes.
 
     Args:
-        connection: what its header Connection says; without one, where that is empty.
+        connection: which of `CONNECTION` it says.
     """
     lines = [STATUS_LINE[reply.status]]
     lines += [b"%s: %s\r\n" % header for header in default_headers]
     lines += [f"{name.lower()}: {text}\r\n".encode("latin1") for name, text in reply.all_headers()]
-    if connection:
-        lines.append(b"connection: %s\r\n" % connection)
+    if CONNECTION[connection]:
+        lines.append(b"connection: %s\r\n" % CONNECTION[connection])
     return b"".join([*lines, b"\r\n", reply.sent_body])

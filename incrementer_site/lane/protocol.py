@@ -222,8 +222,7 @@ class IncrementProtocol(AnsweringProtocol):
 
     def lane_request(self, head: Head, body: bytes) -> None:
         # What arrives after it gets no reply, so it must not count.
-        self._closing = head.connection is CLOSE or self._lane.is_ending
-        self._owes_continue = False  # its body is here
+        self._closing = head.connection == CLOSE
         self._unanswered += 1
         if self._unanswered > self._lane.limits.max_unanswered:
             self.flow.pause_reading()

@@ -10,6 +10,7 @@ from counters.web import replies
 from counters.web.increment import Read
 from counters.web.replies import Reply
 from incrementer_site.lane.heads import (
+    CLOSE,
     PERSISTS,
     Head,
     Headers,
@@ -30,7 +31,7 @@ class Connection(Protocol):
     def has_ordinary(self) -> bool: ...
     def is_closing(self) -> bool: ...
     def refuse(self, reply: Reply) -> None: ...
-    def expects_continue(self) -> None: ...
+    def expects_continue(self, is_expected: bool) -> None: ...
     def lane_request(self, head: Head, body: bytes) -> None: ...
     def other_begins(
         self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
@@ -167,7 +168,7 @@ class RequestReader:
         if isinstance(self._read, Reply):
             self._connection.refuse(self._read)
         else:
-            self._connection.expects_continue()
+            self._connection.expects_continue(True)
 
     def on_body(self, body: bytes) -> None:
         self._got_body = True
@@ -231,6 +232,7 @@ class RequestReader:
         if not self.is_for_lane:
             self._connection.other_ends()
         elif not self._connection.is_closing():
+            self._connection.expects_continue(False)
             read, body = self._read, bytes(self._body)
             if self.held_bytes:
                 self._lane.intake.spend(self.held_bytes)
@@ -242,7 +244,7 @@ class RequestReader:
                 target=self._target,
                 version=self._parser.get_http_version(),
                 headers=self._headers,
-                connection=self._after,
+                connection=CLOSE if self._lane.is_ending else self._after,
             )
             self.latest = None if self._is_refusal_of_now else head
             self._connection.lane_request(head, body)

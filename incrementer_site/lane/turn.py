@@ -26,12 +26,12 @@ logger = logging.getLogger(__name__)
 class Connection(Protocol):
     """Where a request came from, and its reply goes."""
 
-    def reply(self, reply: Reply, connection: bytes) -> None: ...
+    def reply(self, reply: Reply, connection: int) -> None: ...
     def owes_one(self) -> bool: ...
 
 
-Sender = tuple[Connection, bytes]
-"""A connection, and what its reply is to say in its header Connection."""
+Sender = tuple[Connection, int]
+"""A connection, and which of `heads.CONNECTION` its reply is to say."""
 
 
 class Turn:

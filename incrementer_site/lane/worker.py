@@ -81,7 +81,7 @@ class _Server(Server):
         self._lane = lane
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._lane.is_ending = True
+        self._lane.end()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: Any) -> None:

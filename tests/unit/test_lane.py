@@ -127,7 +127,7 @@ def test_a_known_head_counts_what_the_new_body_says(again: bytes) -> None:
 def test_the_date_is_renewed() -> None:
     async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
         client = connect()
-        lane.recorded = dict.fromkeys(lane.recorded, b"stale")
+        lane.recorded = [b"stale"] * len(lane.recorded)
         lane.tick()
         assert statuses(await client.send(increment("a"))) == [200]
 

@@ -126,6 +126,7 @@ def test_an_absolute_target_is_one_of_ours(scheme: str) -> None:
 
 def test_the_host_of_an_absolute_target_is_the_one_that_counts(settings: Any) -> None:
     settings.COUNTERS |= {"INCREMENT_ORIGINS": "self"}
+    settings.ALLOWED_HOSTS = ["a.example", "b.example"]
 
     async def scene(client: LaneClient) -> None:
         for target, status in (("a.example", 200), ("b.example", 403)):
