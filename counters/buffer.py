@@ -103,6 +103,17 @@ class Buffer:
         self._start = 0
         self._is_recording = False
 
+    def hold(self, timeout_seconds: float) -> bool:
+        """Let nobody make, write or sync a journal before `release`; return whether it can be."""
+        if not self._sync_lock.acquire(timeout=timeout_seconds):
+            return False
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+        self._sync_lock.release()
+
     def state(self) -> BufferState:
         """Return what is pending, and what stands in the way of more."""
         with self._lock:

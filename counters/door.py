@@ -33,8 +33,8 @@ def record_many(increments: Mapping[str, int] | Iterable[tuple[str, int]]) -> No
 
 
 def _record(request: Increment | Batch) -> None:
-    running = recorder()
     try:
+        running = recorder()
         receipt = running.record([request])
     except JournalUnwritable as error:
         raise NotRecorded(f"the journal cannot be written: {error}") from error

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Collection
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock, RLock, Thread
 
 from django.db import Error
 
@@ -40,7 +40,7 @@ class Flusher:
         self._orphans = Orphans(folder)
         self._totals_ids: Collection[bytes] | None = None  # before the database was asked
         self._unreadable: set[Path] = set()
-        self._one_at_a_time = Lock()
+        self._one_at_a_time = RLock()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
         self._state_lock = Lock()
@@ -73,6 +73,13 @@ class Flusher:
                 pending_keys,
                 self._folder,
             )
+
+    def hold(self, timeout_seconds: float) -> bool:
+        """Wait until no flush is under way, and let none begin before `release`; return whether."""
+        return self._one_at_a_time.acquire(timeout=timeout_seconds)
+
+    def release(self) -> None:
+        self._one_at_a_time.release()
 
     def state(self) -> FlusherState:
         """Return how flushing goes."""

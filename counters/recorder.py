@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 from collections.abc import Callable, Sequence
-from threading import Event, Lock
+from queue import SimpleQueue
+from threading import RLock, local
 
 from counters.buffer import Buffer
 from counters.config import Config, config
 from counters.flusher import Flusher
 from counters.identity import id_of_place
 from counters.increments import Batch, Increment
+from counters.journal import JournalUnwritable
 from counters.locks import close_in_child
 from counters.receipt import Receipt
 from counters.state import State
 from counters.syncer import Syncer
+
+logger = logging.getLogger(__name__)
+
+_FORK_WAIT_SECONDS = 30
+"""How long a fork waits for a flush, which may wait for the database."""
 
 
 class Recorder:
@@ -74,13 +82,42 @@ class Recorder:
 
     def wait_for_sync(self) -> None:
         """Return after a sync that begins after this call."""
-        synced = Event()
-        self.after_sync(synced.set)
-        synced.wait()
+        # Not an Event: an exception in the middle of its `wait` (a time limit) may leave the lock
+        # in it held, and the syncer would wait for that.
+        synced: SimpleQueue[None] = SimpleQueue()
+        self.after_sync(lambda: synced.put(None))
+        synced.get()
 
     def flush(self) -> None:
         """Flush what is pending, now. A failure is logged; nothing is lost by it."""
         self._flusher.flush()
+
+    def hold(self) -> Callable[[], object]:
+        """Wait for what is under way, and let nothing begin; for a fork.
+
+        A child must not inherit a connection that is open: with SQLite, it would inherit the locks
+        that the parent holds, believe them its own, and damage the database
+        (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_).
+        Nor may it inherit a journal that is being made, whose lock it would keep.
+
+        Returns:
+            What lets all go on.
+        """
+        releases = [
+            held.release for held in (self._flusher, self._buffer) if held.hold(_FORK_WAIT_SECONDS)
+        ]
+        if len(releases) < 2:
+            logger.warning(
+                "A flush has been under way for %d s while this process forks: the child must not"
+                " use the database.",
+                _FORK_WAIT_SECONDS,
+            )
+
+        def release() -> None:
+            for each in reversed(releases):
+                each()
+
+        return release
 
     def state(self) -> State:
         """Return what is pending, and how flushing goes."""
@@ -88,7 +125,9 @@ class Recorder:
 
 
 _recorder: Recorder | None = None
-_lock = Lock()
+_lock = RLock()
+_forks = local()
+"""What each thread that forks just now has to release."""
 
 
 def recorder() -> Recorder:
@@ -96,6 +135,7 @@ def recorder() -> Recorder:
 
     Raises:
         BadSetting: a setting cannot be used.
+        JournalUnwritable: this very thread is starting or stopping it.
     """
     if _recorder is not None:
         return _recorder
@@ -104,6 +144,9 @@ def recorder() -> Recorder:
 
 def _started() -> Recorder:
     global _recorder
+    if _lock._is_owned():  # type: ignore[attr-defined]
+        # A signal handler or a `__del__` has called in the middle of this function or the next.
+        raise JournalUnwritable("this thread starts or stops the counting just now")
     with _lock:
         if _recorder is None:
             started = Recorder(config())
@@ -121,12 +164,23 @@ def stop_recorder() -> None:
             stopped.stop()
 
 
+def _hold_for_fork() -> None:
+    running = _recorder
+    _forks.release = running.hold() if running else lambda: None
+
+
+def _go_on_in_parent() -> None:
+    _forks.release()
+
+
 def _forget_in_child() -> None:
     """In a child: the threads stayed with the parent, and so do the journal and what is pending."""
     global _recorder, _lock
-    _recorder, _lock = None, Lock()
+    _recorder, _lock = None, RLock()
     close_in_child()
 
 
 atexit.register(stop_recorder)
-os.register_at_fork(after_in_child=_forget_in_child)
+os.register_at_fork(
+    before=_hold_for_fork, after_in_parent=_go_on_in_parent, after_in_child=_forget_in_child
+)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Event, Lock, Thread
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from counters.buffer import Buffer
 
@@ -22,9 +24,9 @@ class Syncer:
     def __init__(self, buffer: Buffer, policy: str) -> None:
         self._buffer = buffer
         self._policy = policy
-        self._lock = Lock()
-        self._waiting: list[Callable[[], object]] = []
-        self._wake = Event()
+        # A caller may be interrupted by an exception at any instant (a time limit, Ctrl-C). Then
+        # nothing may be left half done that others wait for: `put` of this queue is all or nothing.
+        self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._stopping = False
         self._thread = Thread(target=self._run, name="syncer", daemon=True)
 
@@ -34,28 +36,28 @@ class Syncer:
 
     def stop(self) -> None:
         self._stopping = True
-        self._wake.set()
+        self._waiting.put(lambda: None)
         if self._thread.is_alive():
             self._thread.join()
 
     def call_after_sync(self, callback: Callable[[], object]) -> None:
         """Call `callback`, in the syncer's thread, after a sync that begins after this call."""
-        with self._lock:
-            self._waiting.append(callback)
-        self._wake.set()
+        self._waiting.put(callback)
 
     def _run(self) -> None:
         timeout_seconds = _EVERYSEC_SECONDS if self._policy == "everysec" else None
         stopping = False
         while not stopping:
-            self._wake.wait(timeout_seconds)
-            self._wake.clear()
+            callbacks: list[Callable[[], object]] = []
+            with suppress(Empty):
+                callbacks.append(self._waiting.get(timeout=timeout_seconds))
             stopping = self._stopping  # read before the last sync, which so serves all who wait
-            with self._lock:
-                waiting, self._waiting = self._waiting, []
+            with suppress(Empty):
+                while True:
+                    callbacks.append(self._waiting.get_nowait())
             try:
                 self._buffer.sync()
             except Exception:  # whatever it is, this thread has to go on: replies wait for it
                 logger.exception("The sync failed.")
-            for callback in waiting:
+            for callback in callbacks:
                 callback()

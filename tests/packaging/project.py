@@ -133,6 +133,11 @@ class Project:
         """Return the totals that the database has now."""
         return dict(self._rows(database, f"SELECT key, value FROM {table}"))
 
+    def integrity(self) -> str:
+        """Return what SQLite finds wrong with the database: "ok" if nothing."""
+        ((found,), *_) = self._rows(None, "PRAGMA integrity_check")
+        return str(found)
+
     def has_table(self, table: str, database: Path | None = None) -> bool:
         tables = self._rows(database, "SELECT name FROM sqlite_master WHERE type = 'table'")
         return (table,) in tables
