@@ -254,3 +254,60 @@ def test_a_reset_beside_a_short_write_that_is_undone_takes_nothing_of_what_comes
     buffer.close()
     recover_journals(tmp_path, totals_ids().accepted, set())
     assert counted() == {f"after {number}": 1 for number in range(20)}
+
+
+def refuse_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Have the database refuse the next deltas, after `meanwhile`."""
+    add = totals.add_to_totals
+
+    def fail_once(deltas: Any) -> None:
+        monkeypatch.setattr(totals, "add_to_totals", add)
+        meanwhile()
+        raise OperationalError("once")
+
+    monkeypatch.setattr(totals, "add_to_totals", fail_once)
+
+
+@pytest.mark.parametrize("when", ["in the flush", "after it", "before the end"])
+def test_a_replaced_journal_is_put_back_until_it_is_flushed(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    buffer.record([Increment("a", 1)])
+    flusher.flush()
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 0)
+
+    def remove() -> None:
+        journal.path.unlink()
+        buffer.sync()  # as the syncer does beside the flush
+        assert journal.path.exists()
+
+    refuse_once(monkeypatch, remove if when == "in the flush" else lambda: None)
+    flusher.flush()
+    if when == "after it":
+        remove()
+    elif when == "before the end":
+        journal.path.unlink()
+    buffer.close()
+    recover_journals(tmp_path, totals_ids().accepted, set())
+    assert counted() == {"a": 2}
+
+
+def test_a_replaced_journal_is_not_let_go_before_it_is_put_back(
+    buffer: Buffer, flusher: Flusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer.record([Increment("a", 1)])
+    flusher.flush()
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 0)
+    refuse_once(monkeypatch, lambda: None)
+    flusher.flush()
+    journal.path.unlink()
+    draft = journal.path.with_suffix(".draft")
+    draft.mkdir()
+    buffer.close()
+    draft.rmdir()
+    flusher.flush()
+    assert counted() == {"a": 2}
