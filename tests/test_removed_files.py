@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,22 @@ def test_a_journal_that_is_removed_is_put_back_and_outlives_its_process(
     service.manage("flushnumbers")
     assert service.totals() == {"before": 100, "after": 1}
     assert service.log().count("while it was in use. It is back") <= 1
+
+
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+def test_a_journal_that_is_emptied_keeps_what_comes_after(
+    start_service: StartService, fsync: str
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER, JOURNAL_FSYNC=fsync)
+    service.increment("before", 100)
+    service.manage("flushnumbers")
+    os.truncate(journals(service)[0], 0)
+    service.increment("after")
+    if fsync != "always":  # there the reply has waited for it
+        service.wait_for_log("was emptied or cut")
+    service.kill()
+    service.manage("flushnumbers")
+    assert service.totals() == {"before": 100, "after": 1}
 
 
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
