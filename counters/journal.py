@@ -59,7 +59,8 @@ class Journal:
         end: how many bytes are written; the next record begins there.
         synced: how many bytes are known to be on the disk.
         trouble: why nothing more can be appended, ever; empty while that is not so.
-        missing: why the file is not at its path and could not be put back; empty while it is.
+        missing: why the file is not at its path, whole, and could not be put back; empty while it
+            is.
     """
 
     def __init__(
@@ -211,7 +212,7 @@ class Journal:
                 os.close(fd)
                 raise
         except OSError as error:
-            self.missing = f"its file was removed, and cannot be put back: {error.strerror}"
+            self.missing = f"its file was removed or cut, and cannot be put back: {error.strerror}"
             raise
         self.close()
         self.fd, self.synced, self.missing = fd, self.end, ""
