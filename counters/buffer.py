@@ -47,6 +47,7 @@ class Buffer:
         self._start = 0  # where in the journal the increments in _deltas begin
         self._taken = Deltas()  # what a flush has taken and not yet forgotten
         self._leftover: Pending | None = None  # of a replaced journal whose last flush failed
+        self._replaced: Journal | None = None  # until all of it is flushed; that of _leftover, too
         self._left: list[Journal] = []  # to be closed, and recovered from their files
         self._is_recording = False
 
@@ -145,7 +146,7 @@ class Buffer:
 
     def _open_journals(self) -> list[Journal]:
         with self._lock:
-            return self._left + ([] if self._own.current is None else [self._own.current])
+            return self._left + [each for each in (self._replaced, self._own.current) if each]
 
     # Flushing: by one thread
 
@@ -221,6 +222,7 @@ class Buffer:
                 self._start = pending.end
                 if successor is not None:
                     self._own.current, self._start = successor, 0
+                    self._replaced = journal
             if successor is not None:
                 sync(journal)  # nobody else will any more
             return pending
@@ -247,15 +249,21 @@ class Buffer:
         self._room.flushed()
         pending.deltas.free()
         if pending.is_last:
-            pending.journal.close()
+            with self._sync_lock, self._lock:
+                self._replaced = None
+                pending.journal.close()
 
     def close(self) -> None:
         """Let go of the journal: what is left in it is anyone's to recover."""
         with self._sync_lock, self._lock:
+            self._keep_in_place()
             self._leave_journal()
-            if self._leftover is not None:
-                self._left.append(self._leftover.journal)
-                self._leftover = None
-            for journal in self._left:
-                journal.close()
-            self._left.clear()
+            if self._replaced is not None:
+                self._left.append(self._replaced)
+                self._replaced = self._leftover = None
+            left, self._left = self._left, []
+            for journal in left:
+                if journal.missing:  # closed, it would be gone: the next flush tries again
+                    self._left.append(journal)
+                else:
+                    journal.close()

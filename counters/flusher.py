@@ -15,6 +15,7 @@ from counters.buffer import Buffer
 from counters.failures import told
 from counters.identity import totals_ids
 from counters.journal import Journal
+from counters.journal_folder import journals
 from counters.orphans import Orphans
 from counters.pending import Pending
 from counters.recovery import count_deltas, recover_journals, report_damage, retire_journal
@@ -27,7 +28,9 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _MAX_TOLD = 10
 """Causes of failures that are logged before a flush succeeds again: each may have a new text."""
 _PRUNE_SECONDS = 3600.0
-"""From one deletion of old positions to the next."""
+"""From one deletion of old positions to the next, and from the start to the first. On SQLite their
+dates are of the machine's own clock, which may begin at 1970 and then jump. By the first deletion
+after a jump, each living process has to have given its position the new date."""
 
 
 class Flusher:
@@ -51,7 +54,7 @@ class Flusher:
         self._error = ""
         self._told: set[str] = set()  # what the log has, since it failed first
         self._is_unfit = False
-        self._prune_at = 0.0
+        self._prune_at = time.monotonic() + _PRUNE_SECONDS
 
     def start(self) -> None:
         self._leave_room()  # before the first increment
@@ -196,7 +199,7 @@ class Flusher:
 
     def _prune(self) -> None:
         if time.monotonic() >= self._prune_at:
-            totals.prune_positions()
+            totals.prune_positions({path.stem for path in journals(self._folder)})
             self._prune_at = time.monotonic() + _PRUNE_SECONDS
 
     def _note(self, error: Exception | None) -> None:

@@ -59,7 +59,8 @@ class Journal:
         end: how many bytes are written; the next record begins there.
         synced: how many bytes are known to be on the disk.
         trouble: why nothing more can be appended, ever; empty while that is not so.
-        missing: why the file is not at its path and could not be put back; empty while it is.
+        missing: why the file is not at its path, whole, and could not be put back; empty while it
+            is.
     """
 
     def __init__(
@@ -175,14 +176,21 @@ class Journal:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the file is at its path, where a recovery would find it."""
-        return is_at(self.path, self.fd)
+        """Whether the file is at its path, where a recovery would find it, and is not cut."""
+        return is_at(self.path, self.fd) and not self.lacking_bytes
+
+    @property
+    def lacking_bytes(self) -> int:
+        """How much shorter the file is than what was written: somebody has emptied or cut it."""
+        end = self.end  # read first: meanwhile somebody may append
+        return max(0, end - os.fstat(self.fd).st_size)
 
     def put_back(self) -> None:
-        """Make the file anew at its path: somebody has moved, replaced or removed it.
+        """Make the file anew at its path: somebody has moved, replaced, removed or cut it.
 
-        It gets all that it held, and it keeps its name: so its position stays what it was. Not to
-        be called while others append or sync.
+        It gets all that it held, and it keeps its name: so its position stays what it was. What was
+        cut off is a hole, so that what comes after stands where it would. Not to be called while
+        others append or sync.
 
         Raises:
             OSError: it cannot be made.
@@ -195,10 +203,7 @@ class Journal:
             try:
                 if not lock(fd):
                     raise BlockingIOError(EAGAIN, "somebody else has locked its draft")
-                copied = 0
-                while copied < self.end:
-                    data = os.pread(self.fd, min(_COPY_BYTES, self.end - copied), copied)
-                    copied += os.write(fd, data)
+                self._copy_to(fd)
                 os.fsync(fd)
                 draft.rename(self.path)
                 sync_folder(self.path.parent)
@@ -207,10 +212,23 @@ class Journal:
                 os.close(fd)
                 raise
         except OSError as error:
-            self.missing = f"its file was removed, and cannot be put back: {error.strerror}"
+            self.missing = f"its file was removed or cut, and cannot be put back: {error.strerror}"
             raise
         self.close()
         self.fd, self.synced, self.missing = fd, self.end, ""
+
+    def _copy_to(self, fd: int) -> None:
+        """Write to an empty file what there is of this one, as long as this one was."""
+        begin, end = self.header.size, os.fstat(self.fd).st_size
+        os.write(fd, self.header.encode())
+        if end < self.end and os.pread(self.fd, len(self.header.mark), 0) == self.header.mark:
+            # It was emptied, and begins with a record: all that it holds was appended since.
+            begin = 0
+            os.ftruncate(fd, self.end - end)
+        while begin < end:
+            data = os.pread(self.fd, min(_COPY_BYTES, end - begin), begin)
+            begin += os.write(fd, data)
+        os.ftruncate(fd, self.end)
 
     def sync(self) -> None:
         """Force to the disk all that was written when this was called.

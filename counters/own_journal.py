@@ -126,16 +126,25 @@ class OwnJournal:
 
 
 def keep_in_place(journal: Journal) -> None:
-    """Put a journal's file back, if somebody has moved, replaced or removed it."""
+    """Put a journal's file back, if somebody has moved, replaced, removed or cut it."""
     if journal.is_in_place:
         return
-    was_missing = journal.missing
+    was_missing, lacking_bytes = journal.missing, journal.lacking_bytes
     try:
         journal.put_back()
     except OSError:
         if not was_missing:
             logger.error("Increments get 503: of %s, %s.", journal.path, journal.missing)
     else:
+        if lacking_bytes:
+            logger.warning(
+                "%s was emptied or cut while it was in use: %d bytes are gone from it. What of them"
+                " is not flushed yet is in memory, and is kept unless this process is killed before"
+                " the next flush.",
+                journal.path,
+                lacking_bytes,
+            )
+            return
         logger.warning(
             "%s was moved, replaced or removed while it was in use. It is back, with all that it"
             " held.",

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from heapq import nsmallest
 from itertools import islice
 
@@ -124,14 +124,21 @@ def is_up_to_date(journal: str, position: int) -> bool:
     ).exists()
 
 
-def prune_positions() -> int:
-    """Delete some of the rows that have been kept long enough; return how many it was."""
-    retired_before = _today() - timedelta(days=KEEP_RETIRED_DAYS)
-    unseen_before = _today() - timedelta(days=KEEP_UNSEEN_DAYS)
+def prune_positions(standing: Collection[str]) -> int:
+    """Delete some of the rows that have been kept long enough; return how many it was.
+
+    Args:
+        standing: names of journals whose files are there. Their rows stay, whatever their dates:
+            without its row, a journal would count again from its beginning.
+    """
+    today = _today()
+    retired_before = today - timedelta(days=KEEP_RETIRED_DAYS)
+    unseen_before = today - timedelta(days=KEEP_UNSEEN_DAYS)
     old = Position.objects.filter(
         Q(retired=True, seen_on__lt=retired_before) | Q(seen_on__lt=unseen_before)
     )
-    some = list(old.values_list("journal", flat=True)[:_PRUNED_ROWS])
+    found = old.values_list("journal", flat=True)[: _PRUNED_ROWS + len(standing)]
+    some = [journal for journal in found if journal not in standing][:_PRUNED_ROWS]
     return old.filter(journal__in=some).delete()[0]
 
 
@@ -141,7 +148,10 @@ def count_positions_except(journals: Collection[str]) -> int:
 
 
 def _today() -> date:
-    return datetime.now(UTC).date()
+    """Return the database's date: machines that share it may have clocks that are years apart."""
+    with connection().cursor() as cursor:
+        cursor.execute(f"SELECT {_dialect().today}")
+        return date.fromisoformat(str(cursor.fetchone()[0]))
 
 
 def lock_everything() -> None:

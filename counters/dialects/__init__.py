@@ -28,10 +28,12 @@ class Dialect(Protocol):
             the journal's row, which it makes where there is none, and returns its position.
         lock_everything: a statement that keeps every flush out until the transaction ends; empty
             where none is needed.
+        today: the expression of today's date in UTC, by the clock of the database.
     """
 
     lock_position: str
     lock_everything: str
+    today: str
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""

@@ -33,6 +33,8 @@ class PostgreSQL:
     they are staged in a temporary table, piece by piece. The schema `pg_temp` belongs to the
     connection alone."""
 
+    today = "(now() AT TIME ZONE 'utc')::date"
+
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
         quote = connection.ops.quote_name

@@ -30,6 +30,7 @@ class SQLite:
     """
 
     lock_everything = ""  # there is one writer at a time anyway
+    today = "date('now')"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.db.transaction import set_rollback
 
 from counters import own_journal, totals
 from counters.buffer import Buffer
@@ -254,3 +255,99 @@ def test_a_reset_beside_a_short_write_that_is_undone_takes_nothing_of_what_comes
     buffer.close()
     recover_journals(tmp_path, totals_ids().accepted, set())
     assert counted() == {f"after {number}": 1 for number in range(20)}
+
+
+def refuse_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Have the database refuse the next deltas, after `meanwhile`."""
+    add = totals.add_to_totals
+
+    def fail_once(deltas: Any) -> None:
+        monkeypatch.setattr(totals, "add_to_totals", add)
+        meanwhile()
+        raise OperationalError("once")
+
+    monkeypatch.setattr(totals, "add_to_totals", fail_once)
+
+
+@pytest.mark.parametrize("when", ["in the flush", "after it", "before the end"])
+def test_a_replaced_journal_is_put_back_until_it_is_flushed(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    buffer.record([Increment("a", 1)])
+    flusher.flush()
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 0)
+
+    def remove() -> None:
+        journal.path.unlink()
+        buffer.sync()  # as the syncer does beside the flush
+        assert journal.path.exists()
+
+    refuse_once(monkeypatch, remove if when == "in the flush" else lambda: None)
+    flusher.flush()
+    if when == "after it":
+        remove()
+    elif when == "before the end":
+        journal.path.unlink()
+    buffer.close()
+    recover_journals(tmp_path, totals_ids().accepted, set())
+    assert counted() == {"a": 2}
+
+
+def test_a_replaced_journal_is_not_let_go_before_it_is_put_back(
+    buffer: Buffer, flusher: Flusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer.record([Increment("a", 1)])
+    flusher.flush()
+    journal = buffer.record([Increment("a", 1)]).journal
+    assert journal is not None
+    monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 0)
+    refuse_once(monkeypatch, lambda: None)
+    flusher.flush()
+    journal.path.unlink()
+    draft = journal.path.with_suffix(".draft")
+    draft.mkdir()
+    buffer.close()
+    draft.rmdir()
+    flusher.flush()
+    assert counted() == {"a": 2}
+
+
+@pytest.mark.parametrize("removed_too", [False, True])
+@pytest.mark.parametrize("cut_at", ["start", "header", "record", "within a record"])
+def test_a_file_that_is_cut_while_its_process_lives_costs_nothing(
+    buffer: Buffer, flusher: Flusher, tmp_path: Path, cut_at: str, removed_too: bool
+) -> None:
+    """What it held counts from memory, and what comes after outlives its process."""
+    buffer.record([Increment("flushed", 1)])
+    flusher.flush()
+    begin = buffer.record([Increment("a", 1)]).end
+    receipt = buffer.record([Increment("b", 1)])
+    assert receipt.journal is not None
+    ends = {"start": 0, "header": 7, "record": begin, "within a record": begin + 9}
+    os.truncate(receipt.journal.path, ends[cut_at])
+    if cut_at == "start":
+        buffer.record([Increment("c", 1)])  # before anybody has noticed
+    if removed_too:
+        receipt.journal.path.unlink()
+    buffer.sync()
+    buffer.record([Increment("d", 1)])
+    late = {"c": 1, "d": 1} if cut_at == "start" else {"d": 1}
+
+    copy = tmp_path / "copy" / receipt.journal.path.name  # as a kill would leave it now
+    copy.parent.mkdir()
+    copy.write_bytes(receipt.journal.path.read_bytes())
+    with totals.transaction():
+        recover_journals(copy.parent, totals_ids().accepted, set())
+        whole = {"flushed": 1, "a": 1} if "record" in cut_at else {"flushed": 1}
+        assert counted() == whole | late
+        set_rollback(True)
+
+    flusher.flush()
+    assert counted() == {"flushed": 1, "a": 1, "b": 1} | late
+    buffer.record([Increment("e", 1)])
+    buffer.close()
+    recover_journals(tmp_path, totals_ids().accepted, set())
+    assert counted() == {"flushed": 1, "a": 1, "b": 1, "e": 1} | late
+    assert not list(tmp_path.glob("*.journal"))
