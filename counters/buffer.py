@@ -9,6 +9,7 @@ from threading import Lock, RLock
 from counters.deltas import Deltas
 from counters.increments import Batch, Increment
 from counters.journal import Journal, JournalUnwritable
+from counters.locks import AnyLock
 from counters.own_journal import OwnJournal, keep_in_place, sync
 from counters.pending import Pending
 from counters.receipt import Receipt
@@ -57,7 +58,7 @@ class Buffer:
         Raises:
             JournalUnwritable: the journal cannot take them, and not one of them counts.
         """
-        if self._lock._is_owned():  # type: ignore[attr-defined]
+        if self.is_mine:
             # A signal handler or a `__del__` has called in the middle of this very function.
             raise JournalUnwritable("this thread is recording another increment just now")
         singles, batches = split(requests)
@@ -104,16 +105,15 @@ class Buffer:
         self._start = 0
         self._is_recording = False
 
-    def hold(self, timeout_seconds: float) -> bool:
-        """Let nobody make, write or sync a journal before `release`; return whether it can be."""
-        if not self._sync_lock.acquire(timeout=timeout_seconds):
-            return False
-        self._lock.acquire()
-        return True
+    @property
+    def locks(self) -> list[AnyLock]:
+        """Whoever holds these knows that nobody makes, writes or syncs a journal."""
+        return [self._sync_lock, self._lock]
 
-    def release(self) -> None:
-        self._lock.release()
-        self._sync_lock.release()
+    @property
+    def is_mine(self) -> bool:
+        """Whether this very thread is recording: a signal handler has interrupted it."""
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
 
     def state(self) -> BufferState:
         """Return what is pending, and what stands in the way of more."""

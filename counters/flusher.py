@@ -16,6 +16,7 @@ from counters.failures import told
 from counters.identity import totals_ids
 from counters.journal import Journal
 from counters.journal_folder import journals
+from counters.locks import AnyLock
 from counters.orphans import Orphans
 from counters.pending import Pending
 from counters.recovery import count_deltas, recover_journals, report_damage, retire_journal
@@ -77,12 +78,10 @@ class Flusher:
                 self._folder,
             )
 
-    def hold(self, timeout_seconds: float) -> bool:
-        """Wait until no flush is under way, and let none begin before `release`; return whether."""
-        return self._one_at_a_time.acquire(timeout=timeout_seconds)
-
-    def release(self) -> None:
-        self._one_at_a_time.release()
+    @property
+    def locks(self) -> list[AnyLock]:
+        """Whoever holds these knows that no flush is under way, and no connection open."""
+        return [self._one_at_a_time]
 
     def state(self) -> FlusherState:
         """Return how flushing goes."""

@@ -5,6 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from typing import Protocol
+
+
+class AnyLock(Protocol):
+    """A lock of threads, of whatever kind."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self) -> None: ...
+
 
 _locked: set[int] = set()
 """File descriptors of this process that hold an flock."""

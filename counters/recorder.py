@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import RLock, local
@@ -15,7 +16,7 @@ from counters.flusher import Flusher
 from counters.identity import id_of_place
 from counters.increments import Batch, Increment
 from counters.journal import JournalUnwritable
-from counters.locks import close_in_child
+from counters.locks import AnyLock, close_in_child
 from counters.receipt import Receipt
 from counters.state import State
 from counters.syncer import Syncer
@@ -92,32 +93,15 @@ class Recorder:
         """Flush what is pending, now. A failure is logged; nothing is lost by it."""
         self._flusher.flush()
 
-    def hold(self) -> Callable[[], object]:
-        """Wait for what is under way, and let nothing begin; for a fork.
+    @property
+    def locks(self) -> list[AnyLock]:
+        """Whoever holds these knows that no flush and no write is under way."""
+        return [*self._flusher.locks, *self._buffer.locks]
 
-        A child must not inherit a connection that is open: with SQLite, it would inherit the locks
-        that the parent holds, believe them its own, and damage the database
-        (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_).
-        Nor may it inherit a journal that is being made, whose lock it would keep.
-
-        Returns:
-            What lets all go on.
-        """
-        releases = [
-            held.release for held in (self._flusher, self._buffer) if held.hold(_FORK_WAIT_SECONDS)
-        ]
-        if len(releases) < 2:
-            logger.warning(
-                "A flush has been under way for %d s while this process forks: the child must not"
-                " use the database.",
-                _FORK_WAIT_SECONDS,
-            )
-
-        def release() -> None:
-            for each in reversed(releases):
-                each()
-
-        return release
+    @property
+    def is_recording_here(self) -> bool:
+        """Whether this very thread is recording: a signal handler has interrupted it."""
+        return self._buffer.is_mine
 
     def state(self) -> State:
         """Return what is pending, and how flushing goes."""
@@ -127,7 +111,7 @@ class Recorder:
 _recorder: Recorder | None = None
 _lock = RLock()
 _forks = local()
-"""What each thread that forks just now has to release."""
+"""`held`: the locks that this thread has to release after each of the forks that it is in."""
 
 
 def recorder() -> Recorder:
@@ -165,18 +149,47 @@ def stop_recorder() -> None:
 
 
 def _hold_for_fork() -> None:
-    running = _recorder
-    _forks.release = running.hold() if running else lambda: None
+    """Wait for what is under way, and let nothing begin.
+
+    A child must not inherit a connection that is open: with SQLite, it would inherit the locks that
+    the parent holds, believe them its own, and damage the database
+    (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_).
+    Nor may it inherit a journal that is being made, whose lock it would keep.
+    """
+    held: list[AnyLock] = []
+    if not hasattr(_forks, "held"):
+        _forks.held = []
+    _forks.held.append(held)
+    until = time.monotonic() + _FORK_WAIT_SECONDS
+
+    def hold(locks: Sequence[AnyLock]) -> bool:
+        for lock in locks:
+            if not lock.acquire(timeout=max(0.0, until - time.monotonic())):
+                return False
+            held.append(lock)
+        return True
+
+    is_held = hold([_lock])
+    if running := _recorder:
+        if running.is_recording_here:  # a flush may be waiting for that
+            until = 0.0
+        is_held = hold(running.locks) and is_held
+    if not is_held:
+        logger.warning(
+            "A flush is under way while this process forks: the child must not use the database."
+        )
 
 
 def _go_on_in_parent() -> None:
-    _forks.release()
+    for lock in reversed(_forks.held.pop()):
+        lock.release()
 
 
 def _forget_in_child() -> None:
     """In a child: the threads stayed with the parent, and so do the journal and what is pending."""
     global _recorder, _lock
     _recorder, _lock = None, RLock()
+    _forks.held.clear()
     close_in_child()
 
 

@@ -146,3 +146,33 @@ print("alive" if thread.is_alive() else "counted", len(others))
     assert "alive" not in said
     project.manage("flushnumbers")
     assert project.totals()["other"] == int(said.rpartition("counted ")[2])
+
+
+def test_a_fork_waits_for_the_last_flush_too(project: Project) -> None:
+    said = project.script("""
+import os, threading, time
+from counters import flusher
+from counters.recorder import stop_recorder
+
+def slow(*arguments):
+    inside.set()
+    time.sleep(0.5)
+    real(*arguments)
+    flushed.append(True)
+
+inside, flushed, real = threading.Event(), [], flusher.count_deltas
+flusher.count_deltas = slow
+counters.increment("a")
+thread = threading.Thread(target=stop_recorder)
+thread.start()
+inside.wait(10)
+pid = os.fork()
+if not pid:
+    os._exit(0)
+print("flushed" if flushed else "forked in the middle of a flush")
+os.waitpid(pid, 0)
+thread.join()
+""")
+    assert "flushed" in said
+    assert "middle" not in said
+    assert project.totals() == {"a": 1}
