@@ -23,7 +23,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from counters import journal, recovery, totals
+from counters import journal, resetting, totals
 from counters.buffer import Buffer
 from counters.increments import Increment
 from counters.journal import Journal
@@ -41,7 +41,7 @@ def let_in() -> None:
     _strike(Buffer, "flushed", before="commit")
     _strike(totals, "retire_position", before="flushed", after="retired")
     _strike(totals, "delete_totals", before="skipped", after="deleted")
-    _strike(recovery, "reset", after="reset")
+    _strike(resetting, "reset", after="reset")
     vars(journal)["os"] = _FailingOs()
     time.time = _shifted(time.time)
 

@@ -41,6 +41,7 @@ ORDER = [
     "totals",
     "identity",
     "recovery",
+    "resetting",
     "flusher",
     "recorder",
     "door",

@@ -20,7 +20,8 @@ from counters.identity import totals_ids
 from counters.increments import Increment
 from counters.journal import JournalUnwritable
 from counters.models import Number
-from counters.recovery import flush_journals, recover_journals, reset
+from counters.recovery import flush_journals, recover_journals
+from counters.resetting import reset
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

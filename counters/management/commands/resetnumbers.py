@@ -11,7 +11,7 @@ from counters import totals
 from counters.config import config
 from counters.failures import told
 from counters.records import JournalUnreadable
-from counters.recovery import reset
+from counters.resetting import reset
 
 
 class Command(BaseCommand):
