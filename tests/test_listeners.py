@@ -39,6 +39,8 @@ def signal_and_wait(
         log = service.log()
         return log.count("startup complete"), log.count("Finished server process")
 
+    # One that is told to end before it has started says nothing of its end.
+    wait_for(lambda: counts()[0] >= service.log().count("Booting worker"), "all to have started")
     started, ended = counts()
     goals = started + starts, ended + ends
     service.send_signal(signal_, [pid])
