@@ -58,7 +58,7 @@ class Buffer:
         Raises:
             JournalUnwritable: the journal cannot take them, and not one of them counts.
         """
-        if self.is_mine:
+        if self.is_recording_here:
             # A signal handler or a `__del__` has called in the middle of this very function.
             raise JournalUnwritable("this thread is recording another increment just now")
         singles, batches = split(requests)
@@ -111,7 +111,7 @@ class Buffer:
         return [self._sync_lock, self._lock]
 
     @property
-    def is_mine(self) -> bool:
+    def is_recording_here(self) -> bool:
         """Whether this very thread is recording: a signal handler has interrupted it."""
         return bool(self._lock._is_owned())  # type: ignore[attr-defined]
 

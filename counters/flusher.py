@@ -44,7 +44,7 @@ class Flusher:
         self._orphans = Orphans(folder)
         self._totals_ids: Collection[bytes] | None = None  # before the database was asked
         self._unreadable: set[Path] = set()
-        self._one_at_a_time = RLock()
+        self._one_at_a_time = RLock()  # a signal handler may fork in the middle of a flush
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
         self._state_lock = Lock()

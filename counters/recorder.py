@@ -101,7 +101,7 @@ class Recorder:
     @property
     def is_recording_here(self) -> bool:
         """Whether this very thread is recording: a signal handler has interrupted it."""
-        return self._buffer.is_mine
+        return self._buffer.is_recording_here
 
     def state(self) -> State:
         """Return what is pending, and how flushing goes."""

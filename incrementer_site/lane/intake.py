@@ -82,7 +82,8 @@ class Intake:
 
     def unpark(self, connection: Connection) -> None:
         """Look at what a connection has sent, now that it is ready for that."""
-        if data := self._parked.pop(connection, b""):
+        data = self._parked.pop(connection, None)
+        if data is not None:  # where it is empty, the connection still has to be read on
             self.waiting[connection] = data
             self._renew_soon()
 

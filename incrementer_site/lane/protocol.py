@@ -62,6 +62,8 @@ class IncrementProtocol(AnsweringProtocol):
             super().shutdown()
 
     def _close_if_idle(self) -> None:
+        if self.transport.is_closing():  # its client has gone meanwhile
+            return
         reader = self._reader
         is_in_body = reader is not None and reader.in_message and not reader.in_head
         if self._is_idle() and not is_in_body and not self._closing:

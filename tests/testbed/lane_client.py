@@ -55,6 +55,13 @@ class LaneClient(asyncio.Transport):
         """Have the service read `piece`, and do not wait for what it does next."""
         self._protocol.data_received(piece)
 
+    def take_no_replies(self) -> None:
+        """Have as much unsent as may be."""
+        self._protocol.pause_writing()
+
+    def take_replies(self) -> None:
+        self._protocol.resume_writing()
+
     async def leave(self) -> None:
         """Close the connection."""
         self.close()

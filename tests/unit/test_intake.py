@@ -171,6 +171,25 @@ def test_bodies_that_are_refused_already_take_no_room_while_they_arrive(settings
     play(scene)
 
 
+def test_a_client_is_read_on_after_it_has_not_taken_its_replies_for_a_while(settings: Any) -> None:
+    settings.COUNTERS |= {"INCREMENT_TOKEN": "s3cret"}
+    request = build_request(b"x" * MIB, content_type=JSON)
+
+    async def scene(connect: Connect) -> None:
+        client = connect()
+        client.deliver(request[: MIB // 2])  # it is refused already: nothing of it is kept
+        assert not client.reads_on
+        client.take_no_replies()
+        await client.settle()
+        assert not client.reads_on
+        client.take_replies()
+        await client.settle()
+        assert client.reads_on
+        assert statuses(await client.send(request[MIB // 2 :])) == [401]
+
+    play(scene)
+
+
 def test_clients_that_leave_give_back_what_they_held() -> None:
     async def scene(connect: Connect) -> None:
         for _ in range(50):
