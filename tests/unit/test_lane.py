@@ -178,3 +178,17 @@ def test_a_refusal_waits_for_earlier_replies_and_for_no_disk(
         assert statuses(waiting.written) == [200, 400]
 
     play(scene)
+
+
+def test_the_next_reply_closes_where_the_worker_shuts_down_also_for_heads_that_are_known() -> None:
+    async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
+        client = connect()
+        for _ in range(3):
+            assert b"connection: close" not in await client.send(increment("a"))
+        lane.end()
+        assert b"connection: close" in await client.send(increment("a"))
+        client.deliver(increment("a"))  # it gets no reply, so it must not count
+        await client.settle()
+
+    play(scene)
+    assert recorder().state().buffer.pending_keys == 1
