@@ -30,12 +30,15 @@ DEFAULTS: dict[str, Any] = {
     "MAX_PENDING_BYTES": 512 * 1024**2,
     "MAX_BODY_BYTES": 1024**2,
     "INCREMENT_TOKEN": "",
+    "READ_TOKEN": "",
+    "ADMIN_TOKEN": "",
     "INCREMENT_ORIGINS": "*",
+    "CORS_ORIGINS": "",
 }
 
 
 _is_origin = re.compile(
-    r"\*|self|(?:http://(?!.*:80$)|https://(?!.*:443$))[\w.:\[\]-]+", re.ASCII
+    r"(?:http://(?!.*:80$)|https://(?!.*:443$))[\w.:\[\]-]+", re.ASCII
 ).fullmatch
 """Only what a browser may send: it leaves out the scheme's own port, and sends ASCII."""
 
@@ -82,10 +85,16 @@ class Config:
     """Memory that these keys may take, and what is kept for each."""
     max_body_bytes: int
     """Longest request body accepted."""
-    token: bytes
-    """Bearer token that requests must carry; empty: none."""
+    increment_token: bytes
+    """Bearer token that increments must carry; empty: none."""
+    read_token: bytes
+    """Bearer token that requests for totals must carry; empty: none."""
+    admin_token: bytes
+    """Bearer token with which totals may be set and deleted; empty: nobody may."""
     origins: frozenset[str]
     """Origins of web pages that may count, in lower case; see `counters.web.origins`."""
+    cors_origins: tuple[str, ...]
+    """Origins of web pages that may read replies, in lower case and sorted; "*": all may."""
 
 
 def table_names() -> tuple[str, str]:
@@ -134,12 +143,6 @@ def _converted(is_test_run: bool) -> Config:
             f"JOURNAL_FSYNC is {values['JOURNAL_FSYNC']!r}.",
             f"Set it to one of: {', '.join(FSYNC_POLICIES)}.",
         )
-    token = str(values["INCREMENT_TOKEN"] or "")
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise BadSetting(
-            "INCREMENT_TOKEN has a space, a line's end or a character outside ASCII.",
-            "Set it to printable ASCII, for example the output of `openssl rand -hex 32`.",
-        )
     journal_dir = Path(_temporary_folder().name) if is_test_run else _journal_dir(values)
     return Config(
         is_test_run=is_test_run,
@@ -151,8 +154,11 @@ def _converted(is_test_run: bool) -> Config:
         max_pending_keys=_whole_number(values, "MAX_PENDING_KEYS", 1),
         max_pending_bytes=_whole_number(values, "MAX_PENDING_BYTES", 1024**2),
         max_body_bytes=_whole_number(values, "MAX_BODY_BYTES", 1024),
-        token=token.encode(),
-        origins=_origins(values["INCREMENT_ORIGINS"] or "*"),
+        increment_token=_token(values, "INCREMENT_TOKEN"),
+        read_token=_token(values, "READ_TOKEN"),
+        admin_token=_token(values, "ADMIN_TOKEN"),
+        origins=_origins(values, "INCREMENT_ORIGINS", {"*", "self"}) or frozenset("*"),
+        cors_origins=tuple(sorted(_origins(values, "CORS_ORIGINS", {"*"}))),
     )
 
 
@@ -174,13 +180,26 @@ def _journal_dir(values: dict[str, Any]) -> Path:
     return given
 
 
-def _origins(given: Any) -> frozenset[str]:
+def _token(values: dict[str, Any], name: str) -> bytes:
+    token = str(values[name] or "")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise BadSetting(
+            f"{name} has a space, a line's end or a character outside ASCII.",
+            "Set it to printable ASCII, for example the output of `openssl rand -hex 32`.",
+        )
+    return token.encode()
+
+
+def _origins(values: dict[str, Any], name: str, words: set[str]) -> frozenset[str]:
+    """Return the origins that a setting names; of words that stand for others, it may have some."""
+    given = values[name] or ()
     listed = given.split(",") if isinstance(given, str) else given
     origins = frozenset(str(origin).strip().lower() for origin in listed)
-    if wrong := sorted(origin for origin in origins if not _is_origin(origin)):
+    if wrong := sorted(each for each in origins - words if not _is_origin(each)):
+        may_be = " and ".join(["*", *sorted(words - {"*"})])
         raise BadSetting(
-            f"INCREMENT_ORIGINS has {wrong[0]!r}.",
-            "Set it to *, or to self and origins such as https://shop.example, separated by commas"
+            f"{name} has {wrong[0]!r}.",
+            f"Set it to {may_be}, or origins such as https://shop.example, separated by commas"
             " and without a path. Write them as browsers send them: without :443 after https and"
             " :80 after http, and other letters than ASCII as xn--.",
         )

@@ -56,7 +56,10 @@ COUNTERS = {
             "MAX_PENDING_BYTES",
             "MAX_BODY_BYTES",
             "INCREMENT_TOKEN",
+            "READ_TOKEN",
+            "ADMIN_TOKEN",
             "INCREMENT_ORIGINS",
+            "CORS_ORIGINS",
         )
         if (value := variable(name))
     },

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hmac
 
-from counters.config import config
 
-
-def has_token(authorization: str) -> bool:
-    """Return whether an Authorization header has INCREMENT_TOKEN. Where none is set, none has it.
+def has_token(authorization: str, token: bytes) -> bool:
+    """Return whether an Authorization header has `token`. An empty one, which is not set, none has.
 
     Args:
         authorization: the header's value; empty where there is no such header.
     """
-    token = config().token
     scheme, _, credentials = authorization.partition(" ")
     return (
         bool(token)

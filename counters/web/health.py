@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from counters.config import config
 from counters.recorder import recorder
 from counters.state import State
 from counters.web import replies
@@ -33,7 +34,7 @@ def answer(path: str, method: str, authorization: str) -> Reply:
     state = recorder().state()
     trouble = state.trouble
     why = {"why": trouble.why} if trouble else {}
-    details = _details(state) if has_token(authorization) else {}
+    details = _details(state) if has_token(authorization, config().increment_token) else {}
     if path == HEALTHZ:
         return replies.reply(200, {"alive": True, "ready": not trouble, **why, **details})
     if trouble is None:

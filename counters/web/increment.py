@@ -79,7 +79,8 @@ def reader_of(fields: Fields) -> Read | Reply:
         sentence = "Transfer-Encoding is not chunked"
         return replies.error(501, sentence, field="Transfer-Encoding")
     settings = config()
-    if settings.token and not has_token(fields.authorization):
+    token = settings.increment_token
+    if token and not has_token(fields.authorization, token):
         return replies.unauthorized(fields.authorization)
     if not may_count(settings.origins, fields.origin, fields.sec_fetch_site, fields.host):
         return replies.error(403, "web pages of this origin may not count", field="Origin")

@@ -107,7 +107,7 @@ def journal_unwritable(problem: JournalUnwritable) -> Reply:
     if isinstance(problem, JournalFull):
         return unavailable(str(problem), limit=problem.limit_bytes)
     # What the system said is for those who are known: with a token, nobody else comes as far.
-    detail = f": {problem}" if config().token else ""
+    detail = f": {problem}" if config().increment_token else ""
     return unavailable(f"the journal cannot be written{detail}")
 
 
