@@ -34,6 +34,7 @@ class PostgreSQL:
     connection alone."""
 
     today = "(now() AT TIME ZONE 'utc')::date"
+    code_point_order = "C"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
