@@ -14,8 +14,11 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from django.db import Error
+
 from counters import totals
 from counters.config import config
+from counters.dialects import dialect_of
 from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
@@ -30,6 +33,10 @@ _STATEMENT_KEYS = 500
 """Keys that one statement names: databases have limits."""
 
 
+class ChangeRefused(Exception):
+    """The database refuses a change: a CHECK, a trigger, a domain. The text is what it said."""
+
+
 def set_total(key: str, value: int) -> None:
     """Have the total of a key be `value`, whatever was counted for it before.
 
@@ -39,10 +46,11 @@ def set_total(key: str, value: int) -> None:
 
     Raises:
         OSError, JournalUnreadable: a journal cannot be read, so that nobody knows what is pending.
-        django.db.Error: the database failed, or it refuses the key or the total.
+        ChangeRefused: the database refuses the key or the total.
+        django.db.Error: the database failed.
         Everything is as it was then.
     """
-    with all_counted({key}.intersection):
+    with all_counted({key}.intersection), refusals():
         Number.objects.bulk_create(
             [Number(key=key, value=value)],
             update_conflicts=True,
@@ -66,7 +74,7 @@ def reset_keys(keys: Sequence[str]) -> Reset:
     Raises:
         As `set_total` does.
     """
-    with all_counted(set(keys).intersection) as journals_elsewhere:
+    with all_counted(set(keys).intersection) as journals_elsewhere, refusals():
         parts = [keys[n : n + _STATEMENT_KEYS] for n in range(0, len(keys), _STATEMENT_KEYS)]
         deleted = sum(Number.objects.filter(key__in=part).delete()[0] for part in parts)
         return Reset(deleted, journals_elsewhere)
@@ -82,7 +90,7 @@ def reset_prefix(prefix: str) -> Reset:
     def begin_so(keys: Collection[str]) -> set[str]:
         return {key for key in keys if key.startswith(prefix)}
 
-    with all_counted(begin_so) as journals_elsewhere:
+    with all_counted(begin_so) as journals_elsewhere, refusals():
         return Reset(totals_in(prefix).delete()[0], journals_elsewhere)
 
 
@@ -118,6 +126,17 @@ def all_counted(replaced: Callable[[Collection[str]], Collection[str]]) -> Itera
                 kept = {key: delta for key, delta in deltas.items() if key not in gone}
                 totals.after_commit(partial(_keep_some, path, kept))
         yield totals.count_positions_except(here)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise ChangeRefused where the database refuses what is done in the context."""
+    try:
+        yield
+    except Error as error:
+        if dialect_of(totals.connection()).is_refusal(error):
+            raise ChangeRefused(" ".join(str(error).split())) from error
+        raise
 
 
 def _flush_whole(journal: OpenJournal) -> None:

@@ -30,12 +30,14 @@ class Dialect(Protocol):
             where none is needed.
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
+        select_all: a query of all keys and totals, in the order of the keys' code points.
     """
 
     lock_position: str
     lock_everything: str
     today: str
     code_point_order: str
+    select_all: str
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""

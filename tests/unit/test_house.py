@@ -40,6 +40,7 @@ ORDER = [
     "dialects",
     "totals",
     "listing",
+    "exporting",
     "identity",
     "recovery",
     "resetting",

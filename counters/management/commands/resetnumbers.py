@@ -14,7 +14,7 @@ from counters.increments import BadIncrement, check_key
 from counters.key_text import shown
 from counters.records import JournalUnreadable
 from counters.resetting import Reset, reset
-from counters.setting import reset_keys, reset_prefix
+from counters.setting import ChangeRefused, reset_keys, reset_prefix
 
 _NAMED_KEYS = 5
 """Keys that the question names."""
@@ -52,6 +52,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{error}. Nothing was deleted: make it readable or move it away, and try again."
             ) from error
+        except ChangeRefused as error:
+            raise CommandError(f"The database refuses it: {error}. Nothing was deleted.") from error
         except Error as error:
             raise CommandError(
                 f"{told(error, totals.connection())} All is reset, or nothing: try again."
