@@ -29,11 +29,13 @@ class Dialect(Protocol):
         lock_everything: a statement that keeps every flush out until the transaction ends; empty
             where none is needed.
         today: the expression of today's date in UTC, by the clock of the database.
+        code_point_order: the collation that orders text by its code points.
     """
 
     lock_position: str
     lock_everything: str
     today: str
+    code_point_order: str
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""

@@ -34,6 +34,7 @@ class PostgreSQL:
     connection alone."""
 
     today = "(now() AT TIME ZONE 'utc')::date"
+    code_point_order = "C"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -66,7 +67,7 @@ class PostgreSQL:
         return self._merge(cursor, "pg_temp.counters_deltas", [])
 
     def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
-        # Byte by byte is the fastest order; all that matters is that it is the same for everyone.
+        # The same order for everyone; and the index's, so that its neighbours are changed together.
         merge = upsert(self._table, source, order='key COLLATE "C"')
         cursor.execute(
             f"WITH merged AS ({merge} RETURNING total.key, total.value)"

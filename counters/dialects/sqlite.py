@@ -31,6 +31,7 @@ class SQLite:
 
     lock_everything = ""  # there is one writer at a time anyway
     today = "date('now')"
+    code_point_order = "BINARY"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
