@@ -7,7 +7,7 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from django.core.checks import CheckMessage
@@ -30,15 +30,21 @@ class Dialect(Protocol):
             where none is needed.
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
+        read_connection_seconds: how long a connection may be used again that only reads.
     """
 
     lock_position: str
     lock_everything: str
     today: str
     code_point_order: str
+    read_connection_seconds: float
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
+        ...
+
+    def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
+        """Return the totals of those keys that have one, by one index lookup for each."""
         ...
 
     def is_refusal(self, error: Error) -> bool:

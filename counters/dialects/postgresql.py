@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain
 
 from django.core import checks
@@ -33,6 +33,7 @@ class PostgreSQL:
     they are staged in a temporary table, piece by piece. The schema `pg_temp` belongs to the
     connection alone."""
 
+    read_connection_seconds = 60.0
     today = "(now() AT TIME ZONE 'utc')::date"
     code_point_order = "C"
 
@@ -75,6 +76,10 @@ class PostgreSQL:
             parameters,
         )
         return [key for (key,) in cursor.fetchall()]
+
+    def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
+        cursor.execute(f"SELECT key, value FROM {self._table} WHERE key = ANY(%s)", [list(keys)])
+        return dict(cursor.fetchall())
 
     def is_refusal(self, error: Error) -> bool:
         # psycopg2 calls it otherwise. Without one, the connection is gone.
