@@ -132,9 +132,8 @@ class OpenJournal:
         except OSError as error:
             raise JournalUnreadable(f"{self.path} cannot be read: {error.strerror}") from error
 
-    def end(self, position: int) -> int:
-        """Return where the journal ends, with what is damaged in it; for a reset."""
-        size = self.size
+    def end(self, position: int, size: int) -> int:
+        """Return where the journal ended when it had `size` bytes, with what is damaged in it."""
         header = self._header()
         if header is None:
             return position

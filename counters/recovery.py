@@ -18,6 +18,7 @@ from counters.corrupt_files import NoRoom, remove_left_drafts, set_aside
 from counters.identity import totals_ids
 from counters.journal import SUFFIX
 from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
+from counters.reader import Contents
 from counters.records import JournalUnreadable
 from counters.refused_files import keep_refused, refused_path
 
@@ -63,7 +64,7 @@ def flush_journals(
             is_ours = journal.is_for(accepted)
             if not (is_ours or (adopt and journal.is_orphan)):
                 _refuse_unless_counted(journal)
-            increments = _flush(journal, progress)
+            increments = flush_journal(journal, progress).increments
             flushed.journals += bool(increments)
             flushed.increments += increments
             if journal.is_orphan and (retire or not is_ours):
@@ -88,7 +89,7 @@ def recover_journals(folder: Path, accepted: Collection[bytes], unreadable: set[
             if journal.is_orphan:
                 if not journal.is_for(accepted):
                     _refuse_unless_counted(journal)
-                increments += _flush(journal)
+                increments += flush_journal(journal).increments
                 retire_journal(path)
     for done in done_journals(folder):
         done.unlink(missing_ok=True)
@@ -138,8 +139,10 @@ def _refuse_unless_counted(journal: OpenJournal) -> None:
     )
 
 
-def _flush(journal: OpenJournal, progress: Callable[[int], object] | None = None) -> int:
-    """Add what stands after the position to the totals, move the position, and count increments.
+def flush_journal(
+    journal: OpenJournal, progress: Callable[[int], object] | None = None
+) -> Contents:
+    """Add what stands after the position to the totals, and move the position; return what it was.
 
     Raises:
         FileNotFoundError: somebody else has removed the journal.
@@ -155,7 +158,7 @@ def _flush(journal: OpenJournal, progress: Callable[[int], object] | None = None
         if contents.end != position:
             count_deltas(journal.path, position, contents.deltas)
             totals.move_position(journal.name, contents.end)
-    return contents.increments
+    return contents
 
 
 def count_deltas(journal: Path, position: int, deltas: Mapping[str, int]) -> None:

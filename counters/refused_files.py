@@ -16,6 +16,7 @@ from pathlib import Path
 from counters.files import sync_folder
 from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 from counters.journal import NAME_LENGTH
+from counters.reader import read_records
 from counters.records import Header, JournalUnreadable, increments_section, read_header, record
 
 _SUFFIX, _DRAFT_SUFFIX = ".refused", ".refused.draft"
@@ -48,16 +49,7 @@ def keep_refused(path: Path, deltas: Mapping[str, int], totals_id: bytes, max_by
         RefusedFull: they would hold more.
         OSError: the file cannot be written.
     """
-    header = Header(totals_id)
-    increments = _increments(deltas)
-    draft = path.with_suffix(_DRAFT_SUFFIX)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(header.encode())
-        while some := list(islice(increments, _RECORD_INCREMENTS)):
-            file.write(record(header.mark, increments_section(some)))
-        file.flush()
-        os.fsync(fd)
+    draft = _write_draft(path, Header(totals_id), deltas)
     path.unlink(missing_ok=True)
     if sum(map(_held_bytes, path.parent.glob(f"*{_SUFFIX}*"))) > max_bytes:
         draft.unlink()
@@ -67,6 +59,52 @@ def keep_refused(path: Path, deltas: Mapping[str, int], totals_id: bytes, max_by
         )
     draft.rename(path)
     sync_folder(path.parent)
+
+
+def _write_draft(path: Path, header: Header, deltas: Mapping[str, int]) -> Path:
+    """Write what is to be at `path` into a file beside it, and return that."""
+    increments = _increments(deltas)
+    draft = path.with_suffix(_DRAFT_SUFFIX)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(header.encode())
+        while some := list(islice(increments, _RECORD_INCREMENTS)):
+            file.write(record(header.mark, increments_section(some)))
+        file.flush()
+        os.fsync(fd)
+    return draft
+
+
+def refused_deltas(path: Path) -> dict[str, int]:
+    """Return what a `.refused` file holds.
+
+    Raises:
+        JournalUnreadable: some of it is damaged.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        header = read_header(file)
+        size = os.fstat(file.fileno()).st_size
+        contents = read_records(file, header, 0, size, past_damage=True) if header else None
+    if contents is None or contents.damaged:
+        raise JournalUnreadable(f"{path} is damaged")
+    return contents.deltas
+
+
+def keep_some_refused(path: Path, deltas: Mapping[str, int]) -> None:
+    """Have a `.refused` file hold only `deltas`, which is a part of what it holds.
+
+    Raises:
+        OSError: it cannot be written; it holds what it held.
+    """
+    if not deltas:
+        path.unlink(missing_ok=True)
+        return
+    with path.open("rb") as file:
+        header = read_header(file)
+    if header is not None:
+        _write_draft(path, Header(header.totals_id), deltas).rename(path)
+        sync_folder(path.parent)
 
 
 def _increments(deltas: Mapping[str, int]) -> Iterator[Increment]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from counters import totals
 from counters.identity import totals_ids
-from counters.journal_folder import journals, name_drafts, opened
+from counters.journal_folder import OpenJournal, journals, name_drafts, opened
 from counters.refused_files import refused_files
 
 
@@ -33,24 +34,46 @@ def reset(folder: Path) -> Reset:
         django.db.Error: the database failed.
         Everything is as it was then.
     """
+    with no_flush_between() as accepted:
+        here = []
+        for path in refused_files(folder, accepted):
+            totals.after_commit(partial(path.unlink, missing_ok=True))
+        for journal, is_ours in standing_journals(folder, accepted):
+            position = totals.lock_position(journal.name)
+            totals.move_position(journal.name, journal.end(position, journal.size))
+            if not is_ours:
+                # Its process may be about to count it here, where this database has taken
+                # another one's place. Or it is another service's: the position does no harm.
+                totals.retire_position(journal.name)
+            here.append(journal.name)
+        return Reset(totals.delete_totals(), totals.count_positions_except(here))
+
+
+@contextmanager
+def no_flush_between() -> Iterator[Collection[bytes]]:
+    """Return a transaction that keeps every flush out until it ends, and the ids of the totals."""
     with totals.transaction():
         totals.require_tables()
         totals.lock_everything()
-        here = []
-        accepted = totals_ids().accepted
-        for path in refused_files(folder, accepted):
-            totals.after_commit(partial(path.unlink, missing_ok=True))
-        name_drafts(folder)
-        for path in journals(folder):
-            with suppress(FileNotFoundError), opened(path) as journal:
-                is_ours = journal.is_for(accepted)
-                if journal.is_orphan and not is_ours:
-                    continue
-                position = totals.lock_position(journal.name)
-                totals.move_position(journal.name, journal.end(position))
-                if not is_ours:
-                    # Its process may be about to count it here, where this database has taken
-                    # another one's place. Or it is another service's: the position does no harm.
-                    totals.retire_position(journal.name)
-                here.append(journal.name)
-        return Reset(totals.delete_totals(), totals.count_positions_except(here))
+        yield totals_ids().accepted
+
+
+def standing_journals(
+    folder: Path, accepted: Collection[bytes]
+) -> Iterator[tuple[OpenJournal, bool]]:
+    """Yield each journal in `folder` that may still count, and whether it is for these totals.
+
+    Those of other totals whose processes are gone are left out.
+
+    Args:
+        accepted: the ids of the totals.
+
+    Raises:
+        OSError, JournalUnreadable: a journal cannot be read.
+    """
+    name_drafts(folder)
+    for path in journals(folder):
+        with suppress(FileNotFoundError), opened(path) as journal:
+            is_ours = journal.is_for(accepted)
+            if is_ours or not journal.is_orphan:
+                yield journal, is_ours

@@ -31,6 +31,7 @@ class Dialect(Protocol):
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
         read_connection_seconds: how long a connection may be used again that only reads.
+        select_all: a query of all keys and totals, in the order of the keys' code points.
     """
 
     lock_position: str
@@ -38,6 +39,7 @@ class Dialect(Protocol):
     today: str
     code_point_order: str
     read_connection_seconds: float
+    select_all: str
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""

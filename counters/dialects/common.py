@@ -34,6 +34,10 @@ def encode(piece: dict[str, int]) -> bytes:
     return msgspec.json.encode(piece)
 
 
+def select_all(table: str, order: str) -> str:
+    return f'SELECT key, value FROM {table} ORDER BY key COLLATE "{order}"'
+
+
 def lock_position(table: str) -> str:
     return f"""
         INSERT INTO {table} AS known (journal, position, seen_on) VALUES (%s, 0, %s)

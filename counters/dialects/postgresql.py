@@ -12,7 +12,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from counters.dialects import postgresql_tables
-from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
+from counters.dialects.common import (
+    LIMITS,
+    check_autocommit,
+    encode,
+    lock_position,
+    select_all,
+    upsert,
+)
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.models import Number, Position
 
@@ -42,6 +49,7 @@ class PostgreSQL:
         quote = connection.ops.quote_name
         positions = quote(Position._meta.db_table)
         self._table = quote(Number._meta.db_table)
+        self.select_all = select_all(self._table, self.code_point_order)
         self.lock_position = lock_position(positions)
         self.lock_everything = f"LOCK TABLE {positions} IN EXCLUSIVE MODE"
 

@@ -14,7 +14,14 @@ from django.db.backends.utils import CursorWrapper
 
 from counters.config import config
 from counters.dialects import sqlite_tables
-from counters.dialects.common import LIMITS, check_autocommit, encode, lock_position, upsert
+from counters.dialects.common import (
+    LIMITS,
+    check_autocommit,
+    encode,
+    lock_position,
+    select_all,
+    upsert,
+)
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.models import Number, Position
@@ -39,6 +46,7 @@ class SQLite:
         self._connection = connection
         quote = connection.ops.quote_name
         self._table = f"main.{quote(Number._meta.db_table)}"
+        self.select_all = select_all(self._table, self.code_point_order)
         self.lock_position = lock_position(f"main.{quote(Position._meta.db_table)}")
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
