@@ -11,6 +11,7 @@ from threading import Event, Lock, RLock, Thread
 from django.db import Error
 
 from counters import totals
+from counters.bells import Bell
 from counters.buffer import Buffer
 from counters.failures import told
 from counters.identity import totals_ids
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries, while flushes fail."""
+_RESTS = 4
+_LONGEST_REST_SECONDS = 1.0
+"""After a flush it rests for so many times as long as that took, whoever rings: clients that ask
+for fresh totals again and again have it flush for a fifth of the time at the most."""
 _MAX_TOLD = 10
 """Causes of failures that are logged before a flush succeeds again: each may have a new text."""
 _PRUNE_SECONDS = 3600.0
@@ -59,12 +64,15 @@ class Flusher:
 
     def start(self) -> None:
         self._leave_room()  # before the first increment
+        self._bell = Bell(self._folder)
         self._thread.start()
 
     def stop(self) -> None:
         """Flush a last time and let go of the journal. What cannot be flushed stays in it."""
         self._stopping.set()
+        self._bell.ring()
         self._thread.join()
+        self._bell.close()
         self.flush()
         pending_keys = self._buffer.state().pending_keys
         self._buffer.close()
@@ -145,12 +153,17 @@ class Flusher:
         self._buffer.leave_room_for(self._orphans.held_bytes(self._totals_ids, self._unreadable))
 
     def _run(self) -> None:
-        pause_seconds = 0.0  # the first round is at once: it recovers what earlier processes left
-        while not self._stopping.wait(pause_seconds):
+        # The first round is at once: it recovers what earlier processes left.
+        while not self._stopping.is_set():
+            began = time.monotonic()
             self.flush()
+            took_seconds = time.monotonic() - began
             pause_seconds = self._interval_seconds
             if self._failures:  # which may be more than 1023, and 2.0**1024 is an OverflowError
                 pause_seconds = min(2.0 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
+            rest_seconds = min(_RESTS * took_seconds, _LONGEST_REST_SECONDS, pause_seconds)
+            if not self._stopping.wait(rest_seconds):
+                self._bell.wait(pause_seconds - rest_seconds)
 
     def _journal_to_flush(self, totals_id: bytes) -> Journal | None:
         """Return the journal, where a flush would change anything.

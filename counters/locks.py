@@ -15,8 +15,8 @@ class AnyLock(Protocol):
     def release(self) -> None: ...
 
 
-_locked: set[int] = set()
-"""File descriptors of this process that hold an flock."""
+_own: set[int] = set()
+"""File descriptors that are this process's alone: those that hold an flock, and others."""
 _LOOKS = 100
 """How many looks of others `lock` waits for: there are as many as processes, at the most."""
 _LOOK_SECONDS = 0.001
@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.001
 
 def lock(fd: int) -> bool:
     """Lock an open file; return whether it was free. `unlock` has to come before it is closed."""
-    _locked.add(fd)
+    _own.add(fd)
     for _ in range(_LOOKS):
         if _try(fd, fcntl.LOCK_EX):
             return True
@@ -40,7 +40,7 @@ def lock(fd: int) -> bool:
 
 def is_owned(fd: int) -> bool:
     """Return whether somebody has locked an open file; nobody's `lock` fails because of this."""
-    _locked.add(fd)
+    _own.add(fd)
     is_free = _try(fd, fcntl.LOCK_SH)
     unlock(fd)
     return not is_free
@@ -56,15 +56,26 @@ def _try(fd: int, kind: int) -> bool:
 
 def unlock(fd: int) -> None:
     """Let go of the lock of an open file, if it was locked."""
-    _locked.discard(fd)
+    _own.discard(fd)
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
+def keep_from_children(fd: int) -> None:
+    """Have a forked child close an open file; `close` has to be called for it here."""
+    _own.add(fd)
+
+
+def close(fd: int) -> None:
+    """Close a file that is kept from children."""
+    _own.discard(fd)
+    os.close(fd)
+
+
 def close_in_child() -> None:
-    """In a child, after a fork: let go of the parent's locks.
+    """In a child, after a fork: let go of the parent's locks, and of what else is its alone.
 
     An flock belongs to the open file, which parent and child share. As long as the child keeps it
     open, nobody can recover the journal of a parent that is gone.
     """
-    while _locked:
-        os.close(_locked.pop())
+    while _own:
+        os.close(_own.pop())

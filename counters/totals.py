@@ -154,6 +154,22 @@ def _today() -> date:
         return date.fromisoformat(str(cursor.fetchone()[0]))
 
 
+def positions_of(journals: Collection[str]) -> dict[str, int]:
+    """Return the positions of those journals that have one."""
+    found = Position.objects.filter(journal__in=journals)
+    return dict(found.values_list("journal", "position"))
+
+
+def totals_of(keys: Collection[str]) -> dict[str, int]:
+    """Return the totals of those keys that were ever counted, as of the last flush.
+
+    Raises:
+        django.db.Error: the database failed.
+    """
+    with connection().cursor() as cursor:
+        return _dialect().totals_of(cursor, keys)
+
+
 def lock_everything() -> None:
     """Keep every flush out until the transaction ends."""
     if statement := _dialect().lock_everything:

@@ -1,4 +1,4 @@
-"""The API on the event loop: what the increment lane does not answer takes no thread either."""
+"""The API on the event loop: what the lane does not answer takes no thread, or one for a while."""
 
 from __future__ import annotations
 
@@ -8,38 +8,97 @@ from typing import Any
 
 from counters.increments import Batch, Increment
 from counters.recorder import recorder
-from counters.web import health, increment, replies
+from counters.totals import close_connection
+from counters.web import cors, increment, replies
+from counters.web.conditional import for_client
+from counters.web.endpoints import Handler, endpoint_at, handler_of
+from counters.web.endpoints import answer as answer_by
 from counters.web.increment import Read
-from counters.web.replies import Reply
+from counters.web.lookup import Lookup
+from counters.web.replies import RECORDED, Reply
+from counters.web.request import BadRequest, Fields, Request, unescaped_path
+from incrementer_site import lookups
 from incrementer_site.incoming import incoming_increments
 from incrementer_site.lane.heads import fields_of
-from incrementer_site.messages import body_of, discard_body
+from incrementer_site.messages import body_of, discard_body, wait_until_gone
+from incrementer_site.pool import Busy, Pool
 
 logger = logging.getLogger(__name__)
-
-PATHS = (increment.PATH, *health.PATHS)
 
 _SHORT_BYTES = 4096
 _one_at_a_time = asyncio.Lock()
 """Of bodies that are not short, one is looked at in each turn of the event loop."""
+# Two, as for pages: while one waits for the database, the other goes on.
+_waits = Pool(places=2, max_waiting=64, max_wait_seconds=10)
+
+
+def is_for_api(path: str) -> bool:
+    """Return whether the API answers at a path."""
+    return path == increment.PATH or endpoint_at(path) is not None
 
 
 async def answer(scope: Any, receive: Any) -> Reply | None:
-    """Return the reply to a request for one of `PATHS`; None where its client has gone."""
+    """Return the reply to a request at a path that `is_for_api`; None where its client has gone."""
     fields = fields_of(scope["headers"], scope["query_string"])
     try:
-        if scope["path"] == increment.PATH and scope["method"] == "POST":
-            return await _increment(increment.reader_of(fields), scope, receive)
+        reply = await _answer(scope, receive, fields)
+    except BadRequest as problem:
         await discard_body(scope, receive)
-        if scope["path"] == increment.PATH:
-            return increment.OTHER_METHOD
-        return health.answer(scope["path"], scope["method"], fields.authorization)
+        reply = problem.reply
     except Exception:
         logger.exception("%s %s failed.", scope["method"], scope["path"])
-        return replies.server_failed()
+        reply = replies.server_failed()
+    return None if reply is None else cors.allowed(fields, reply)
 
 
-async def _increment(read: Read | Reply, scope: Any, receive: Any) -> Reply | None:
+async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | None:
+    method, path = scope["method"], unescaped_path(scope["raw_path"])
+    if path == increment.PATH:
+        if method == "POST":
+            return await _increment(increment.reader_of(fields), scope, receive, fields)
+        await discard_body(scope, receive)
+        return increment.other_method(method, fields)
+    request = Request(method, path, fields)
+    handler = handler_of(request, endpoint_at(path) or {})
+    if isinstance(handler, Reply) or not handler.reads_body:
+        await discard_body(scope, receive)
+        reply = await _reply(handler, request, receive)
+    else:
+        async with body_of(receive, incoming_increments()) as body:
+            if body is None or isinstance(body, Reply):
+                return body
+            reply = await _reply(handler, request._replace(body=body), receive)
+    return for_client(request, reply)
+
+
+async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Reply:
+    if isinstance(handler, Reply):
+        return handler
+    if handler.waits:
+        found = await _in_thread(handler, request, receive)
+    else:
+        found = answer_by(handler, request)
+    return await lookups.answer(found) if isinstance(found, Lookup) else found
+
+
+async def _in_thread(handler: Handler, request: Request, receive: Any) -> Reply | Lookup:
+    def run() -> Reply | Lookup:
+        try:
+            return answer_by(handler, request)
+        finally:
+            close_connection()
+
+    gone = asyncio.ensure_future(wait_until_gone(receive))
+    try:
+        async with _waits.place(gone):
+            return await asyncio.to_thread(run)
+    except Busy:
+        return replies.unavailable("too many other requests are under way")
+    finally:
+        gone.cancel()
+
+
+async def _increment(read: Read | Reply, scope: Any, receive: Any, fields: Fields) -> Reply | None:
     if isinstance(read, Reply):
         await discard_body(scope, receive)
         return read
@@ -52,7 +111,13 @@ async def _increment(read: Read | Reply, scope: Any, receive: Any) -> Reply | No
             async with _one_at_a_time:
                 found = read(body)
                 await asyncio.sleep(0)  # others are served before the next long body
-    return found if isinstance(found, Reply) else await _record(found)
+    if isinstance(found, Reply):
+        return found
+    reply = await _record(found)
+    if reply is RECORDED and increment.wants_representation(fields):
+        shown = await lookups.answer(increment.representation(found))
+        return shown if shown.status == 200 else reply
+    return reply
 
 
 async def _record(request: Increment | Batch) -> Reply:

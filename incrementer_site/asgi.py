@@ -50,7 +50,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one ASGI connection; the lifespan starts the flusher and flushes a last time."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
-    elif scope["path"] in api.PATHS:
+    elif api.is_for_api(scope["path"]):
         await _turns.place()
         reply = await api.answer(scope, receive)
         if reply is not None:

@@ -7,7 +7,7 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from django.core.checks import CheckMessage
@@ -31,6 +31,7 @@ class Dialect(Protocol):
             where none is needed.
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
+        read_connection_seconds: how long a connection may be used again that only reads.
         select_all: a query of all keys and totals, in the order of the keys' code points.
         staged: the temporary table with the rows of an import.
     """
@@ -39,11 +40,16 @@ class Dialect(Protocol):
     lock_everything: str
     today: str
     code_point_order: str
+    read_connection_seconds: float
     select_all: str
     staged: str
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
+        ...
+
+    def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
+        """Return the totals of those keys that have one, by one index lookup for each."""
         ...
 
     def begin_staging(self, cursor: CursorWrapper) -> None:

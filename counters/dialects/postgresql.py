@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
 from django.core import checks
@@ -43,6 +43,7 @@ class PostgreSQL:
     they are staged in a temporary table, piece by piece. The schema `pg_temp` belongs to the
     connection alone."""
 
+    read_connection_seconds = 60.0
     today = "(now() AT TIME ZONE 'utc')::date"
     code_point_order = "C"
     staged = f"pg_temp.{STAGED}"
@@ -103,7 +104,7 @@ class PostgreSQL:
         return put_staged(cursor, self._table, self.staged, 'key COLLATE "C"')
 
     def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
-        # Byte by byte is the fastest order; all that matters is that it is the same for everyone.
+        # The same order for everyone; and the index's, so that its neighbours are changed together.
         merge = upsert(self._table, source, order='key COLLATE "C"')
         cursor.execute(
             f"WITH merged AS ({merge} RETURNING total.key, total.value)"
@@ -111,6 +112,10 @@ class PostgreSQL:
             parameters,
         )
         return [key for (key,) in cursor.fetchall()]
+
+    def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
+        cursor.execute(f"SELECT key, value FROM {self._table} WHERE key = ANY(%s)", [list(keys)])
+        return dict(cursor.fetchall())
 
     def is_refusal(self, error: Error) -> bool:
         # psycopg2 calls it otherwise. Without one, the connection is gone.

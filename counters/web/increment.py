@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -14,11 +13,13 @@ from counters.increments import BadIncrement, Batch, Increment
 from counters.journal import JournalUnwritable
 from counters.receipt import Receipt
 from counters.recorder import recorder
-from counters.web import replies
+from counters.web import cors, numbers, replies
 from counters.web.bearer import has_token
 from counters.web.bodies import parse_form, parse_json
+from counters.web.lookup import Lookup
 from counters.web.origins import may_count
-from counters.web.replies import Reply
+from counters.web.replies import RECORDED, Reply
+from counters.web.request import Fields, fields_of_django
 
 PATH = "/increment"
 
@@ -49,23 +50,6 @@ _EMPTY = replies.error(400, "the body is empty: key and value belong into it", f
 _IN_QUERY = replies.error(
     400, "the body is empty: key and value belong into it, not into the URL", field="body"
 )
-
-
-class Fields(NamedTuple):
-    """What of a request's head matters to an increment; absent ones are empty.
-
-    Of a header that is given twice the values are joined by a comma.
-    """
-
-    content_type: str = ""
-    content_encoding: str = ""
-    authorization: str = ""
-    transfer_encoding: str = ""
-    origin: str = ""
-    sec_fetch_site: str = ""
-    host: str = ""
-    query: str = ""
-    """What stands behind the "?" of its target."""
 
 
 def reader_of(fields: Fields) -> Read | Reply:
@@ -112,43 +96,76 @@ def _parser_of(fields: Fields) -> Callable[[bytes], Increment | Batch] | Reply:
     return _PARSERS.get(media_type, _OTHER_TYPE)
 
 
+def representation(request: Increment | Batch) -> Lookup:
+    """Return what the reply needs that has the new totals (`Prefer: return=representation`)."""
+    if isinstance(request, Increment):
+        keys = [request.key]
+    else:
+        keys = [increment.key for increment in request.increments]
+
+    def render(totals: Mapping[str, int]) -> Reply:
+        pairs = numbers.pairs(keys, totals)
+        detail = pairs[0] if isinstance(request, Increment) else pairs
+        return replies.reply(200, detail, Preference_Applied="return=representation")
+
+    return Lookup(keys, True, render)
+
+
+def wants_representation(fields: Fields) -> bool:
+    """Return whether a client wants the new totals (RFC 7240), and may read them."""
+    if "return" not in fields.prefer.lower():
+        return False
+    preferences = [each.partition(";")[0] for each in fields.prefer.lower().split(",")]
+    wanted = ["".join(each.replace('"', "").split()) for each in preferences]
+    # The first one counts where one is given twice (RFC 7240, 2).
+    first = next((each for each in wanted if each.startswith("return=")), "")
+    token = config().read_token
+    may_read = not token or has_token(fields.authorization, token)
+    return first == "return=representation" and may_read
+
+
 @csrf_exempt  # callers carry no CSRF token and need none: no cookie of theirs is looked at
 def increment(request: HttpRequest) -> HttpResponse:
     """Record the increments in the body: form-encoded `key` and `value`, or JSON."""
+    fields = fields_of_django(request)
+    return cors.allowed(fields, _answer(request, fields)).to_django()
+
+
+def _answer(request: HttpRequest, fields: Fields) -> Reply:
     if request.method != "POST":
-        return OTHER_METHOD.to_django()
-    found = _read(request)
-    return (found if isinstance(found, Reply) else _answer(found)).to_django()
-
-
-def _read(request: HttpRequest) -> Increment | Batch | Reply:
-    fields = Fields(
-        content_type=request.META.get("CONTENT_TYPE", ""),
-        content_encoding=request.META.get("HTTP_CONTENT_ENCODING", ""),
-        authorization=request.META.get("HTTP_AUTHORIZATION", ""),
-        transfer_encoding=request.META.get("HTTP_TRANSFER_ENCODING", ""),
-        origin=request.META.get("HTTP_ORIGIN", ""),
-        sec_fetch_site=request.META.get("HTTP_SEC_FETCH_SITE", ""),
-        host=request.META.get("HTTP_HOST", ""),
-        query=request.META.get("QUERY_STRING", ""),
-    )
+        return other_method(request.method or "", fields)
     read = reader_of(fields)
-    try:
-        return read if isinstance(read, Reply) else read(request.body)
-    except RequestDataTooBig:
-        return replies.body_too_large()
-    except UnreadablePostError:
-        return replies.error(400, "the body did not arrive whole", field="body")
-
-
-def _answer(request: Increment | Batch) -> Reply:
-    receipt = record(request)
+    if isinstance(read, Reply):
+        return read
+    body = body_of_django(request)
+    found = body if isinstance(body, Reply) else read(body)
+    if isinstance(found, Reply):
+        return found
+    receipt = record(found)
     if isinstance(receipt, Reply):
         return receipt
     running = recorder()
     if running.waits_for_sync:
         running.wait_for_sync()
-    return reply_to(receipt)
+    reply = reply_to(receipt)
+    if reply is RECORDED and wants_representation(fields):
+        return representation(found).answer(failed=reply)
+    return reply
+
+
+def other_method(method: str, fields: Fields) -> Reply:
+    """Return the reply to another method than POST."""
+    return cors.preflight(fields, "POST") if cors.is_preflight(method, fields) else OTHER_METHOD
+
+
+def body_of_django(request: HttpRequest) -> bytes | Reply:
+    """Return the body of a request, or the reply that refuses it."""
+    try:
+        return request.body
+    except RequestDataTooBig:
+        return replies.body_too_large()
+    except UnreadablePostError:
+        return replies.error(400, "the body did not arrive whole", field="body")
 
 
 def record(request: Increment | Batch) -> Receipt | Reply:
@@ -167,4 +184,4 @@ def reply_to(receipt: Receipt) -> Reply:
     """Return the reply to a request that was recorded."""
     if recorder().waits_for_sync and not receipt.is_durable:
         return replies.sync_failed()
-    return replies.RECORDED
+    return RECORDED

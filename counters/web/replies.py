@@ -7,7 +7,8 @@ Every error has the same shape: one line of JSON with `error`, a sentence; and w
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 from django.http import HttpResponse
@@ -23,7 +24,7 @@ RETRY_AFTER_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status and one line of JSON."""
+    """A status and a body: one line of JSON, if nothing else is said."""
 
     status: int
     body: bytes
@@ -31,6 +32,7 @@ class Reply:
     """Besides Content-Type and Content-Length."""
     sends_body: bool = True
     """Whether the body goes with it; that of a reply to HEAD does not."""
+    content_type: str = "application/json"
 
     @property
     def sent_body(self) -> bytes:
@@ -38,20 +40,43 @@ class Reply:
 
     def all_headers(self) -> list[tuple[str, str]]:
         """Return the headers, with those that every reply has."""
+        if self.status in _WITHOUT_BODY:
+            return list(self.headers)
         return [
-            ("Content-Type", "application/json"),
+            ("Content-Type", self.content_type),
             ("Content-Length", str(len(self.body))),
             *self.headers,
         ]
 
+    def with_headers(self, **headers: str) -> Reply:
+        """Return it with more headers. A name has "_" where it is sent with "-"."""
+        return replace(self, headers=self.headers + _named(headers))
+
     def to_django(self) -> HttpResponse:
-        return HttpResponse(self.body, status=self.status, headers=dict(self.all_headers()))
+        response = HttpResponse(self.body, status=self.status, headers=dict(self.all_headers()))
+        if self.status in _WITHOUT_BODY:
+            del response["Content-Type"]
+        return response
 
 
-def reply(status: int, detail: dict[str, Any], **headers: str) -> Reply:
-    """Return the reply of `detail`. A header's name has "_" where it is sent with "-"."""
-    names = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Reply(status, json.dumps(detail).encode() + b"\n", names)
+_WITHOUT_BODY = (204, 304)
+"""No header is about the body of these either."""
+
+
+def _named(headers: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.replace("_", "-"), value) for name, value in headers.items())
+
+
+def reply(status: int, detail: Any, **headers: str) -> Reply:
+    """Return the reply of `detail`, as JSON. A header's name has "_" where it is sent with "-"."""
+    return Reply(status, json.dumps(detail).encode() + b"\n", _named(headers))
+
+
+def tagged(detail: dict[str, Any], **headers: str) -> Reply:
+    """Return a 200 that clients may keep, if they ask each time whether it is still right."""
+    body = json.dumps(detail, ensure_ascii=False).encode() + b"\n"
+    tag = blake2b(body, digest_size=12).hexdigest()
+    return Reply(200, body, _named({"ETag": f'"{tag}"', "Cache-Control": "no-cache", **headers}))
 
 
 RECORDED = Reply(200, b'{"ok":true}\n')
@@ -75,6 +100,10 @@ def not_found(path: str) -> Reply:
 def not_allowed(*methods: str) -> Reply:
     allowed = ", ".join(methods)
     return reply(405, {"error": f"only {allowed} is allowed"}, Allow=allowed)
+
+
+def forbidden(sentence: str, **more: Any) -> Reply:
+    return error(403, sentence, **more)
 
 
 def unauthorized(authorization: str) -> Reply:
@@ -116,6 +145,10 @@ def sync_failed() -> Reply:
     return error(
         500, "the journal could not be forced to disk: it is not known whether this counts"
     )
+
+
+def totals_unavailable() -> Reply:
+    return unavailable("the database cannot be asked for totals just now")
 
 
 def server_failed() -> Reply:

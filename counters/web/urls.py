@@ -1,12 +1,12 @@
 """The API's URLs: for `include`, and for `ApiMiddleware`."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from counters.web.health import healthz, readyz
 from counters.web.increment import PATH, increment
+from counters.web.views import api
 
 urlpatterns = [
     path(PATH.removeprefix("/"), increment),
-    path("healthz", healthz),
-    path("readyz", readyz),
+    re_path(r"^(?P<path>healthz|readyz|numbers)\Z", api),
+    re_path(r"^(?P<path>numbers/(?s:.*))\Z", api),  # a key may have line ends in it
 ]

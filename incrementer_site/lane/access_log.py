@@ -15,6 +15,7 @@ from typing import Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from counters.web.lookup import Lookup
 from counters.web.replies import Reply
 from incrementer_site.lane.heads import Head, Headers
 from incrementer_site.lane.protocol import IncrementProtocol
@@ -81,14 +82,21 @@ class LoggedProtocol(IncrementProtocol):
         self._trusted = proxy.trusted_hosts
 
     def lane_request(self, head: Head, body: bytes) -> None:
+        self._note(head)
+        super().lane_request(head, body)
+
+    def look_up(self, lookup: Lookup, head: Head) -> None:
+        self._note(head)
+        super().look_up(lookup, head)
+
+    def _note(self, head: Head) -> None:
         method, target = head.method.decode("latin1"), head.target.decode("latin1")
         client = self._client(head.headers)
         self._requests.append(Request(client, method, target, head.version, head.headers))
-        super().lane_request(head, body)
 
-    def reply(self, reply: Reply, connection: int) -> None:
+    def reply(self, reply: Reply, style: int) -> None:
         request = self._requests.popleft()
-        super().reply(reply, connection)
+        super().reply(reply, style)
         self._write(request, reply)
 
     def refuse(self, reply: Reply) -> None:

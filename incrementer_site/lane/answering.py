@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from counters.web.lookup import Lookup
 from counters.web.replies import RECORDED, Reply
+from incrementer_site import lookups
 from incrementer_site.lane.ending import end
-from incrementer_site.lane.heads import CLOSE
+from incrementer_site.lane.heads import CLOSE, Head, closes, closing
 from incrementer_site.lane.lane import Lane, serialize
 from incrementer_site.lane.ordinary import OrdinaryProtocol
 
@@ -27,6 +30,7 @@ class AnsweringProtocol(OrdinaryProtocol):
     __slots__ = (
         "_closing",
         "_has_ended",
+        "_is_looking_up",
         "_lane",
         "_owes_continue",
         "_refusal",
@@ -39,23 +43,40 @@ class AnsweringProtocol(OrdinaryProtocol):
         self._lane = lane
         self._since_seconds = lane.seconds  # since when nothing has happened; for the deadlines
         self._unanswered = 0  # increments that have not been answered
+        self._is_looking_up = False  # the one that waits asks for a total
         self._closing = False  # nothing that arrives is read any more
         self._refusal: Reply | None = None  # it waits for the replies before it
         self._owes_continue = False  # a client waits for it, before it sends its body
         self._has_ended = False  # nothing more will be sent
 
-    def _is_idle(self) -> bool:
+    def is_idle(self) -> bool:
+        """Whether nothing waits for its reply."""
         return not self._unanswered and not self.has_ordinary()
+
+    def is_looking_up(self) -> bool:
+        """Whether the request that waits asks for a total: what comes after it has to wait."""
+        return self._is_looking_up
+
+    def look_up(self, lookup: Lookup, head: Head) -> None:
+        """Answer a request for a total once the database has told it; meanwhile go on."""
+        self._closing = closes(head.style)
+        self._unanswered += 1
+        self._is_looking_up = True
+        lookups.ask(lookup, partial(self._looked_up, head.style))
+
+    def _looked_up(self, style: int, reply: Reply) -> None:
+        self._is_looking_up = False
+        self.reply(reply, style)
 
     def owes_one(self) -> bool:
         """Whether one request waits for its reply, and no more."""
         return self._unanswered == 1
 
-    def reply(self, reply: Reply, connection: int) -> None:
-        """Answer the increment that has waited longest.
+    def reply(self, reply: Reply, style: int) -> None:
+        """Answer the request that has waited longest.
 
         Args:
-            connection: which of `heads.CONNECTION` the reply is to say.
+            style: how the reply is to look (`heads.style_of`).
         """
         self.server_state.total_requests += 1
         self._unanswered -= 1
@@ -63,12 +84,12 @@ class AnsweringProtocol(OrdinaryProtocol):
         if self.transport.is_closing():
             return
         if self._closing and not self._unanswered and not self._refusal:
-            connection = CLOSE
+            style = closing(style)
         if reply is RECORDED:
-            self.transport.write(self._lane.recorded[connection])
+            self.transport.write(self._lane.recorded[style])
         else:
-            self.transport.write(serialize(reply, self.server_state.default_headers, connection))
-        if connection == CLOSE:
+            self.transport.write(serialize(reply, self.server_state.default_headers, style))
+        if style and closes(style):  # nearly all have 0
             self._close()
         if self._unanswered:
             return
@@ -111,7 +132,7 @@ class AnsweringProtocol(OrdinaryProtocol):
 
     def _refuse_if_idle(self) -> None:
         # With earlier replies still to come, this one would be taken for one of theirs.
-        if self._refusal and self._is_idle() and not self.transport.is_closing():
+        if self._refusal and self.is_idle() and not self.transport.is_closing():
             self.transport.write(serialize(self._refusal, self.server_state.default_headers, CLOSE))
             self._end()
 

@@ -7,17 +7,23 @@ asked any more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TypeVar
 
-from counters.web import health
-from counters.web.increment import PATH, Fields, Read, reader_of
+from counters.web import cors, health, increment, numbers
+from counters.web.conditional import for_client
+from counters.web.endpoints import answer, endpoint_at, handler_of
+from counters.web.increment import Read, reader_of, wants_representation
+from counters.web.lookup import Lookup
 from counters.web.replies import Reply
+from counters.web.request import BadRequest, Fields, Request, unescaped_path
 from incrementer_site.lane.limits import Limits
 
 Headers = list[tuple[bytes, bytes]]
 
-_PATH = PATH.encode()
-_HEALTH = {path.encode(): path for path in health.PATHS}
+_INCREMENT = increment.PATH.encode()
+_HEALTH = tuple(path.encode() for path in health.PATHS)
+_TOTAL = numbers.PREFIX.encode()
 
 _LOOKS = (b"GET", b"HEAD")
 
@@ -42,30 +48,48 @@ class Head:
     version: str
     headers: Headers
     """For the access log, as the three before."""
-    connection: int = PERSISTS
-    """Which of `CONNECTION` the reply is to say: `PERSISTS`, `CLOSE` or `KEEP_ALIVE`."""
+    style: int = PERSISTS
+    """How the reply is to look; see `style_of`."""
 
 
 def is_for_lane(method: bytes, target: bytes) -> bool:
-    """Return whether the lane answers requests with this line."""
+    """Return whether the lane may answer requests with this line; `read_of` knows."""
     path = target.partition(b"?")[0]
-    return (method == b"POST" and path == _PATH) or (method in _LOOKS and path in _HEALTH)
+    if method in _LOOKS:
+        return path in _HEALTH or path.startswith(_TOTAL)
+    return path == _INCREMENT and method in (b"POST", b"OPTIONS")
 
 
-def read_of(method: bytes, target: bytes, headers: Headers) -> Read | Reply:
+def read_of(method: bytes, target: bytes, fields: Fields) -> Read | Reply | Lookup | None:
     """Return how the body of a request is read that `is_for_lane`, or the reply that refuses it.
 
-    Args:
-        headers: names in lower case.
+    Where it asks for a total, return what the reply needs; where the lane does not answer it after
+    all, None.
     """
-    path, _, query = target.partition(b"?")
-    fields = fields_of(headers, query)
-    if health_path := _HEALTH.get(path):
-        sends_body = method != b"HEAD"
-        return lambda _: replace(
-            health.answer(health_path, method.decode(), fields.authorization), sends_body=sends_body
-        )
-    return reader_of(fields)
+    raw_path = target.partition(b"?")[0]
+    if raw_path == _INCREMENT and method == b"POST":
+        return None if wants_representation(fields) else reader_of(fields)
+    if raw_path == _INCREMENT:
+        return increment.other_method(method.decode(), fields)
+    try:
+        request = Request(method.decode(), unescaped_path(raw_path), fields)
+    except BadRequest as problem:
+        return problem.reply
+    if raw_path in _HEALTH:
+        return lambda _: for_client(request, health.answer(request))
+    return lookup_of(request)
+
+
+def lookup_of(request: Request) -> Lookup | Reply:
+    """Return what the reply to a request for a total needs, or the reply that refuses it."""
+    handler = handler_of(request, endpoint_at(request.path) or {})
+    found = handler if isinstance(handler, Reply) else answer(handler, request)
+    if isinstance(found, Reply):
+        return for_client(request, found)
+    if request.method == "GET" and not request.fields.if_none_match:
+        return found
+    render = found.render
+    return found._replace(render=lambda totals: for_client(request, render(totals)))
 
 
 def fields_of(headers: Headers, query: bytes) -> Fields:
@@ -108,14 +132,34 @@ def expects_continue(version: str, headers: Headers) -> bool:
     )
 
 
-class KnownHeads(dict[bytes, Head]):
-    """The heads that a worker remembers, by their bytes."""
+def style_of(connection: int, fields: Fields) -> int:
+    """Return the number of a style: which of `CONNECTION` a reply says, and to which page.
+
+    In threes: each of `cors.all_headers` with each of `CONNECTION`.
+    """
+    return connection + len(CONNECTION) * cors.place_of(fields.origin)
+
+
+def closing(style: int) -> int:
+    """Return the style that is the same but for closing the connection."""
+    return style - style % len(CONNECTION) + CLOSE
+
+
+def closes(style: int) -> bool:
+    return style % len(CONNECTION) == CLOSE
+
+
+Known = TypeVar("Known")
+
+
+class KnownHeads(dict[bytes, Known]):
+    """What a worker remembers of heads, by their bytes."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
         self._limits = limits
 
-    def remember(self, raw: bytes, head: Head) -> None:
+    def remember(self, raw: bytes, head: Known) -> None:
         """Remember what `raw` means, if it is short enough. Where there is no room, begin anew."""
         if len(raw) <= self._limits.max_known_head_bytes:
             if len(self) >= self._limits.max_known_heads:

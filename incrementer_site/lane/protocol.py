@@ -11,7 +11,7 @@ from counters.web import replies
 from counters.web.replies import Reply
 from incrementer_site.lane.answering import AnsweringProtocol
 from incrementer_site.lane.ending import is_quiet
-from incrementer_site.lane.heads import CLOSE, Head, Headers
+from incrementer_site.lane.heads import Head, Headers, closes
 from incrementer_site.lane.lane import Lane
 from incrementer_site.lane.request_reader import RequestReader
 
@@ -36,7 +36,7 @@ class IncrementProtocol(AnsweringProtocol):
         if is_ending or self._in_message() or self.flow.write_paused:
             if waited_seconds > limits.request_seconds:
                 self.transport.abort()
-        elif waited_seconds > self.config.timeout_keep_alive and self._is_idle():
+        elif waited_seconds > self.config.timeout_keep_alive and self.is_idle():
             self.transport.close()
 
     def _in_message(self) -> bool:
@@ -55,7 +55,7 @@ class IncrementProtocol(AnsweringProtocol):
             return  # its reply will close the connection
         if self._unanswered and not self.has_ordinary():
             self._closing = True
-        elif self._is_idle():
+        elif self.is_idle():
             # The next request may be on its way: a client that has just connected sends one now.
             self.loop.call_later(self._lane.limits.last_request_seconds, self._close_if_idle)
         else:
@@ -66,7 +66,7 @@ class IncrementProtocol(AnsweringProtocol):
             return
         reader = self._reader
         is_in_body = reader is not None and reader.in_message and not reader.in_head
-        if self._is_idle() and not is_in_body and not self._closing:
+        if self.is_idle() and not is_in_body and not self._closing:
             self._closing = True
             if is_quiet(self.transport):
                 self.transport.close()
@@ -109,7 +109,7 @@ class IncrementProtocol(AnsweringProtocol):
         Returns:
             Whether the connection is to stay open for that.
         """
-        if self._is_idle():
+        if self.is_idle():
             return False
         if self._refusal:
             return True  # it closes the connection, after the replies that are due
@@ -160,19 +160,33 @@ class IncrementProtocol(AnsweringProtocol):
             and head.body_bytes == len(body)
             and not self.pipeline
             and not self.has_ordinary()
+            and not self._is_looking_up
         ):
             self._since_seconds = self._lane.seconds
             self.lane_request(head, body)
             return
+        if head is None and not body and self._look_up_known(raw_head):
+            return
         if reader is None:
             reader = self._reader = RequestReader(self, self._lane)
         reader.latest = None
+        reader.latest_asker = None
         before = self._unanswered
         self._parse(reader, data)
         latest = reader.latest
         # One increment, and all of it in this read: its head is worth being remembered.
         if latest and self._unanswered == before + 1 and latest.body_bytes == len(body):
             self._known_heads.remember(raw_head, latest)
+        if reader.latest_asker and not body:
+            self._lane.known_askers.remember_asker(raw_head, reader.latest_asker)
+
+    def _look_up_known(self, raw_head: bytes) -> bool:
+        """Answer a request for a total whose head is known but for the key; return whether."""
+        if not self.is_idle() or not (known := self._lane.known_askers.look_up(raw_head)):
+            return False
+        self._since_seconds = self._lane.seconds
+        self.look_up(*known)
+        return True
 
     def _read_on(self) -> None:
         if self.flow.has_unread:
@@ -185,7 +199,7 @@ class IncrementProtocol(AnsweringProtocol):
         """Whether to look at more of what has arrived: not while much of it waits to be answered,
         or the client does not read its replies.
         """
-        return not self.pipeline and not self.flow.write_paused
+        return not self.pipeline and not self.flow.write_paused and not self._is_looking_up
 
     def reads_on(self) -> None:
         """Read on: all that had arrived has been looked at."""
@@ -224,7 +238,7 @@ class IncrementProtocol(AnsweringProtocol):
 
     def lane_request(self, head: Head, body: bytes) -> None:
         # What arrives after it gets no reply, so it must not count.
-        self._closing = head.connection == CLOSE
+        self._closing = bool(head.style) and closes(head.style)  # nearly all have 0
         self._unanswered += 1
         if self._unanswered > self._lane.limits.max_unanswered:
             self.flow.pause_reading()

@@ -8,7 +8,10 @@ import httptools
 
 from counters.web import replies
 from counters.web.increment import Read
+from counters.web.lookup import Lookup
 from counters.web.replies import Reply
+from counters.web.request import Fields
+from incrementer_site.lane.askers import Asker, head_of_lookup
 from incrementer_site.lane.heads import (
     CLOSE,
     PERSISTS,
@@ -17,11 +20,16 @@ from incrementer_site.lane.heads import (
     connection_of,
     content_length_bytes,
     expects_continue,
+    fields_of,
     is_for_lane,
     read_of,
+    style_of,
 )
 from incrementer_site.lane.lane import Lane
 from incrementer_site.lane.targets import path_and_host, wrong_host
+
+_THROWN_AWAY = replies.server_failed()
+"""Stands for the reply to what arrives while the connection is being closed; nobody gets it."""
 
 
 class Connection(Protocol):
@@ -29,10 +37,13 @@ class Connection(Protocol):
 
     def request_begins(self) -> None: ...
     def has_ordinary(self) -> bool: ...
+    def is_idle(self) -> bool: ...
+    def is_looking_up(self) -> bool: ...
     def is_closing(self) -> bool: ...
     def refuse(self, reply: Reply) -> None: ...
     def expects_continue(self, is_expected: bool) -> None: ...
     def lane_request(self, head: Head, body: bytes) -> None: ...
+    def look_up(self, lookup: Lookup, head: Head) -> None: ...
     def other_begins(
         self, parser: httptools.HttpRequestParser, target: bytes, headers: Headers
     ) -> None: ...
@@ -48,6 +59,7 @@ class RequestReader:
         in_head: whether its head has not ended.
         is_for_lane: whether the lane answers it; known once its head has ended.
         latest: the head of the increment that arrived last, if the same bytes mean the same again.
+        latest_asker: the same of a request for a total.
         head_bytes: how much of a head or a trailer has arrived, but for the read that it began in.
         held_bytes: how much of `Lane.incoming` the body takes that is arriving.
     """
@@ -59,11 +71,13 @@ class RequestReader:
         self.in_message = self.in_head = False
         self.is_for_lane = False
         self.latest: Head | None = None
+        self.latest_asker: Asker | None = None
         self.head_bytes = self.held_bytes = 0
         self._target = b""
         self._headers: Headers = []
-        self._read: Read | Reply
-        self._after = PERSISTS  # the connection, after the reply
+        self._fields = Fields()
+        self._read: Read | Reply | Lookup
+        self._style = PERSISTS
         self._is_refusal_of_now = False  # whether the same request may succeed at another time
         self._body: bytes | bytearray = b""
         self._body_bytes = 0  # with what is not kept
@@ -141,23 +155,36 @@ class RequestReader:
         if refusal := wrong_host(version, self._headers):
             self._connection.refuse(refusal)
         self._target, self._headers = path_and_host(self._target, self._headers)
-        self.is_for_lane = self._connection.is_closing() or (  # then it is thrown away at its end
-            not self._connection.has_ordinary()
-            and is_for_lane(self._parser.get_method(), self._target)
-        )
+        self.is_for_lane = self._connection.is_closing() or self._lane_answers()
         if self.is_for_lane:
             self._begin_body(version)
         else:
             self._connection.other_begins(self._parser, self._target, self._headers)
         self.in_head = False
 
+    def _lane_answers(self) -> bool:
+        """Return whether the lane answers this request; if so, it is known how."""
+        method, connection = self._parser.get_method(), self._connection
+        if connection.has_ordinary() or connection.is_looking_up():
+            return False
+        if not is_for_lane(method, self._target):
+            return False
+        self._fields = fields_of(self._headers, self._target.partition(b"?")[2])
+        read = read_of(method, self._target, self._fields)
+        if read is None or (isinstance(read, Lookup) and not connection.is_idle()):
+            return False
+        self._read = read
+        return True
+
     def _begin_body(self, version: str) -> None:
-        self._read = read_of(self._parser.get_method(), self._target, self._headers)
+        if self._connection.is_closing():
+            self._read = _THROWN_AWAY
         self._is_refusal_of_now = False
         self._body_bytes = 0
         self._content_length_bytes = content_length_bytes(self._headers)
         keeps_alive = self._parser.should_keep_alive()
-        self._after = connection_of(version, self._headers, keeps_alive=keeps_alive)
+        after = connection_of(version, self._headers, keeps_alive=keeps_alive)
+        self._style = style_of(CLOSE if self._lane.is_ending else after, self._fields)
         if expects_continue(version, self._headers) and not self._connection.is_closing():
             self._answer_expectation()
 
@@ -177,7 +204,7 @@ class RequestReader:
             self._connection.other_body(body)
         elif not self._connection.is_closing():
             self._body_bytes += len(body)
-            if not isinstance(self._read, Reply):
+            if not isinstance(self._read, Reply | Lookup):
                 self._keep(body)
 
     def _keep(self, body: bytes) -> None:
@@ -233,18 +260,29 @@ class RequestReader:
             self._connection.other_ends()
         elif not self._connection.is_closing():
             self._connection.expects_continue(False)
-            read, body = self._read, bytes(self._body)
-            if self.held_bytes:
-                self._lane.intake.spend(self.held_bytes)
-            self.let_go()
-            head = Head(
-                read=(lambda _: read) if isinstance(read, Reply) else read,
-                body_bytes=self._body_bytes,
-                method=self._parser.get_method(),
-                target=self._target,
-                version=self._parser.get_http_version(),
-                headers=self._headers,
-                connection=CLOSE if self._lane.is_ending else self._after,
-            )
-            self.latest = None if self._is_refusal_of_now else head
-            self._connection.lane_request(head, body)
+            self._complete()
+
+    def _complete(self) -> None:
+        """Hand over a request for the lane."""
+        read, body = self._read, bytes(self._body)
+        if self.held_bytes:
+            self._lane.intake.spend(self.held_bytes)
+        self.let_go()
+        method, version = self._parser.get_method(), self._parser.get_http_version()
+        if isinstance(read, Lookup):
+            if self._body_bytes == 0:
+                self.latest_asker = Asker(self._fields, self._headers, self._style)
+            head = head_of_lookup(method, self._target, version, self._headers, self._style)
+            self._connection.look_up(read, head)
+            return
+        head = Head(
+            read=(lambda _: read) if isinstance(read, Reply) else read,
+            body_bytes=self._body_bytes,
+            method=method,
+            target=self._target,
+            version=version,
+            headers=self._headers,
+            style=self._style,
+        )
+        self.latest = None if self._is_refusal_of_now else head
+        self._connection.lane_request(head, body)

@@ -26,12 +26,12 @@ logger = logging.getLogger(__name__)
 class Connection(Protocol):
     """Where a request came from, and its reply goes."""
 
-    def reply(self, reply: Reply, connection: int) -> None: ...
+    def reply(self, reply: Reply, style: int) -> None: ...
     def owes_one(self) -> bool: ...
 
 
 Sender = tuple[Connection, int]
-"""A connection, and which of `heads.CONNECTION` its reply is to say."""
+"""A connection, and how its reply is to look (`heads.style_of`)."""
 
 
 class Turn:
@@ -77,7 +77,7 @@ class Turn:
         if requests:
             receipt, answers = _record(running, requests, answers)
         # Nothing holds the bodies from here on. A sync may take long, and they much memory.
-        senders = [(connection, head.connection) for connection, head, _ in arrivals]
+        senders = [(connection, head.style) for connection, head, _ in arrivals]
         if running.waits_for_sync:
             _send_after_sync(running, senders, answers, receipt)
         else:
@@ -118,9 +118,9 @@ def _send_after_sync(
 ) -> None:
     waiting: list[tuple[Sender, Reply]] = []
     for sender, answer in zip(senders, answers, strict=True):
-        connection, after = sender
+        connection, style = sender
         if answer is not RECORDED and connection.owes_one():
-            connection.reply(answer, after)  # a refusal, or health: neither waits for the disk
+            connection.reply(answer, style)  # a refusal, or health: neither waits for the disk
         else:  # or replies of earlier turns, which come before it, are waiting
             waiting.append((sender, answer))
     if not waiting:
@@ -138,8 +138,8 @@ def _send_after_sync(
 
 
 def _send(senders: Sequence[Sender], answers: Sequence[Reply]) -> None:
-    for (connection, after), answer in zip(senders, answers, strict=True):
-        connection.reply(answer, after)
+    for (connection, style), answer in zip(senders, answers, strict=True):
+        connection.reply(answer, style)
     if len(senders) > 1:
         # Under load, the clients or the proxy may be waiting for this CPU. Let them run: then
         # their next requests are all here in the next turn. Otherwise each comes alone, and each

@@ -1,0 +1,106 @@
+"""Lookups of many clients, answered together: one query at a time, by a thread of its own.
+
+What comes while a query is under way shares the next one. So the database is asked a few thousand
+times a second at the most, however many clients there are; and the event loop never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import cache
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from counters import totals
+from counters.dialects import dialect_of
+from counters.web import replies
+from counters.web.lookup import Lookup, totals_for
+from counters.web.replies import Reply
+
+_MAX_KEYS = 2000
+"""Keys in a query, and those of the lookup that goes beyond: others are not to wait long."""
+_IDLE_SECONDS = 1.0
+"""An open connection keeps SQLite from tidying up its files."""
+
+Callback = Callable[[Reply], object]
+_Totals = Mapping[str, int] | None
+
+
+class Lookups:
+    """Answers the lookups of one worker. For the event loop's thread only."""
+
+    def __init__(self, *, are_fresh: bool) -> None:
+        self._are_fresh = are_fresh
+        self._waiting: deque[tuple[Lookup, Callback]] = deque()
+        self._is_under_way = False
+        self._batches: SimpleQueue[tuple[set[str], Callable[[_Totals], object]]] = SimpleQueue()
+        name = "fresh totals" if are_fresh else "totals"
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    def ask(self, lookup: Lookup, callback: Callback) -> None:
+        """Call `callback` with the reply, in a later turn of the event loop."""
+        self._waiting.append((lookup, callback))
+        if not self._is_under_way:
+            self._is_under_way = True
+            if not self._thread.ident:
+                self._thread.start()
+            asyncio.get_running_loop().call_soon(self._begin)  # with all that come in this turn
+
+    def _begin(self) -> None:
+        batch: list[tuple[Lookup, Callback]] = []
+        keys: set[str] = set()
+        while self._waiting and len(keys) < _MAX_KEYS:
+            batch.append(self._waiting.popleft())
+            keys.update(batch[-1][0].keys)
+        loop = asyncio.get_running_loop()
+
+        def found(totals_found: _Totals) -> None:
+            loop.call_soon_threadsafe(self._end, batch, totals_found)
+
+        self._batches.put((keys, found))
+
+    def _end(self, batch: list[tuple[Lookup, Callback]], found: _Totals) -> None:
+        self._is_under_way = bool(self._waiting)
+        if self._is_under_way:
+            self._begin()
+        for lookup, callback in batch:
+            callback(replies.totals_unavailable() if found is None else lookup.render(found))
+
+    def _run(self) -> None:
+        opened_at = 0.0
+        lifetime_seconds = dialect_of(totals.connection()).read_connection_seconds
+        while True:
+            try:
+                keys, found = self._batches.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                totals.close_connection()
+                keys, found = self._batches.get()
+            if time.monotonic() - opened_at > lifetime_seconds:
+                totals.close_connection()
+                opened_at = time.monotonic()
+            found(totals_for(keys, is_fresh=self._are_fresh))
+
+
+@cache
+def _lookups(are_fresh: bool) -> Lookups:
+    return Lookups(are_fresh=are_fresh)
+
+
+def ask(lookup: Lookup, callback: Callback) -> None:
+    """Call `callback` with the reply to a lookup, in a later turn of the event loop."""
+    _lookups(lookup.is_fresh).ask(lookup, callback)
+
+
+async def answer(lookup: Lookup) -> Reply:
+    """Return the reply to a lookup."""
+    answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def end(reply: Reply) -> None:
+        if not answered.done():  # it is, where the client has gone
+            answered.set_result(reply)
+
+    ask(lookup, end)
+    return await answered
