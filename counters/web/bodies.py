@@ -15,6 +15,7 @@ from counters.increments import (
     BadIncrement,
     Batch,
     Increment,
+    Value,
     check_key,
     key_too_long,
     parse_value,
@@ -31,6 +32,13 @@ _MAX_FORM_NAME_BYTES = len("value") * _ESCAPED_BYTES
 _MAX_FORM_KEY_BYTES = MAX_KEY_LENGTH * 4 * _ESCAPED_BYTES
 """A character has 4 bytes in UTF-8 at the most."""
 
+class _Total(msgspec.Struct, frozen=True, gc=False):
+    """What a total is set to."""
+
+    value: Value
+
+
+_decode_total = msgspec.json.Decoder(_Total).decode
 _decode: Callable[[bytes], Increment | list[Increment]] = msgspec.json.Decoder(
     Increment | list[Increment]
 ).decode
@@ -137,6 +145,26 @@ def parse_json(body: bytes) -> Increment | Batch:
     return Batch(batch, body) if isinstance(increments, list) else increments
 
 
+def parse_total(body: bytes) -> int:
+    """Return the value in a JSON body, `{"value": 7}`; as in an increment, other fields are skipped.
+
+    Raises:
+        BadIncrement: the JSON is malformed, or it has no value, or not a single one.
+    """
+    body = body.removeprefix(_BOM)
+    try:
+        total = _decode_total(body)
+        body.decode()
+    except msgspec.ValidationError as error:
+        raise why_refused(error, "an object with value") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadIncrement(f"body is not valid JSON in UTF-8: {error}", "body") from error
+    except RecursionError as error:
+        raise BadIncrement(_TOO_DEEP, "body") from error
+    _refuse_repeated_fields(body, 1, _TotalNames)
+    return total.value
+
+
 def _unquote(content: bytes) -> bytes:
     if b"+" in content:
         content = content.replace(b"+", b" ")
@@ -167,7 +195,13 @@ class _Names(msgspec.Struct, gc=False):
     value: _Value
 
 
-def _refuse_repeated_fields(body: bytes, increments: int) -> None:
+class _TotalNames(msgspec.Struct, gc=False):
+    """A total of which only the name matters."""
+
+    value: _Value
+
+
+def _refuse_repeated_fields(body: bytes, increments: int, names: Any = _Names | list[_Names]) -> None:
     """Raise BadIncrement where `body`, which has so many increments, gives a field of one twice.
 
     Of two fields with the same name msgspec keeps the last, but it calls the hook for both.
@@ -181,7 +215,7 @@ def _refuse_repeated_fields(body: bytes, increments: int) -> None:
         return field()
 
     try:
-        msgspec.json.decode(body, type=_Names | list[_Names], dec_hook=note)
+        msgspec.json.decode(body, type=names, dec_hook=note)
     except LookupError as error:
         name = "key" if seen[_Key] > increments else "value"
         raise BadIncrement(f"{name} is given twice", name, 1) from error
