@@ -183,13 +183,13 @@ def _checked_lines(begin: int, lines: list[bytes]) -> list[Row]:
     try:
         found = _decoder.decode_lines(b"".join(lines))
         if len(found) == len(lines) and _are_keys([increment.key for increment in found]):
-            return [(line, increment.key, increment.value) for line, increment in enumerate(found, begin)]
+            return [
+                (line, increment.key, increment.value)
+                for line, increment in enumerate(found, begin)
+            ]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # one of them; the first is looked for
-    return [
-        (line, increment.key, increment.value)
-        for line, increment in _one_by_one(begin, lines)
-    ]
+    return [(line, increment.key, increment.value) for line, increment in _one_by_one(begin, lines)]
 
 
 def _one_by_one(begin: int, lines: Iterable[bytes]) -> Iterator[tuple[int, Increment]]:

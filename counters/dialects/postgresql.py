@@ -87,7 +87,8 @@ class PostgreSQL:
 
     def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
         cursor.execute(
-            f"INSERT INTO {self.staged} SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[])",
+            f"INSERT INTO {self.staged}"
+            " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[])",
             [list(column) for column in zip(*rows, strict=True)],
         )
 

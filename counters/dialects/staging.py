@@ -24,14 +24,15 @@ def put_staged(cursor: CursorWrapper, table: str, staged: str, order: str) -> in
     """Have each key that is staged have the value that is staged; return how many keys it was."""
     source = f"(SELECT key, min(value) AS value FROM {staged} GROUP BY key) AS given"
     cursor.execute(upsert(table, source, order, value="excluded.value"))
-    return cursor.rowcount
+    return int(cursor.rowcount)
 
 
 def first_repetition(cursor: CursorWrapper, staged: str) -> tuple[int, str] | None:
     """Return the first line whose key stands in a line before it, and that key."""
     cursor.execute(
-        "SELECT line, key FROM (SELECT line, key, row_number() OVER (PARTITION BY key ORDER BY line)"
-        f" AS number FROM {staged}) AS counted WHERE number = 2 ORDER BY line LIMIT 1"
+        "SELECT line, key FROM"
+        " (SELECT line, key, row_number() OVER (PARTITION BY key ORDER BY line) AS number"
+        f" FROM {staged}) AS counted WHERE number = 2 ORDER BY line LIMIT 1"
     )
     found: tuple[int, str] | None = cursor.fetchone()
     return found

@@ -32,6 +32,7 @@ _MAX_FORM_NAME_BYTES = len("value") * _ESCAPED_BYTES
 _MAX_FORM_KEY_BYTES = MAX_KEY_LENGTH * 4 * _ESCAPED_BYTES
 """A character has 4 bytes in UTF-8 at the most."""
 
+
 class _Total(msgspec.Struct, frozen=True, gc=False):
     """What a total is set to."""
 
@@ -146,7 +147,7 @@ def parse_json(body: bytes) -> Increment | Batch:
 
 
 def parse_total(body: bytes) -> int:
-    """Return the value in a JSON body, `{"value": 7}`; as in an increment, other fields are skipped.
+    """Return the value in a JSON body, `{"value": 7}`; other fields are skipped.
 
     Raises:
         BadIncrement: the JSON is malformed, or it has no value, or not a single one.
@@ -201,7 +202,9 @@ class _TotalNames(msgspec.Struct, gc=False):
     value: _Value
 
 
-def _refuse_repeated_fields(body: bytes, increments: int, names: Any = _Names | list[_Names]) -> None:
+def _refuse_repeated_fields(
+    body: bytes, increments: int, names: Any = _Names | list[_Names]
+) -> None:
     """Raise BadIncrement where `body`, which has so many increments, gives a field of one twice.
 
     Of two fields with the same name msgspec keeps the last, but it calls the hook for both.

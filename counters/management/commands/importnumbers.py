@@ -54,7 +54,9 @@ class Command(BaseCommand):
         except sqlite3.Error as error:
             raise CommandError(f"{options['file']}: {error}. Nothing was imported.") from error
         except ChangeRefused as error:
-            raise CommandError(f"The database refuses it: {error}. Nothing was imported.") from error
+            raise CommandError(
+                f"The database refuses it: {error}. Nothing was imported."
+            ) from error
         except (OSError, JournalUnreadable) as error:
             raise CommandError(f"{error}. Nothing was imported.") from error
         except Error as error:
@@ -118,7 +120,7 @@ def _noting(parts: Iterator[list[Row]], note: Callable[[int], object]) -> Iterat
 class _Noting(RawIOBase):
     """A file that tells how many bytes have been read of it."""
 
-    def __init__(self, file: BufferedReader, note: Callable[[int], object]) -> None:
+    def __init__(self, file: Any, note: Callable[[int], object]) -> None:
         self._file = file
         self._note = note
 
@@ -126,6 +128,6 @@ class _Noting(RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        read = self._file.readinto1(buffer)
+        read: int = self._file.readinto1(buffer)
         self._note(read)
         return read
