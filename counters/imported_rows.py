@@ -65,7 +65,7 @@ def read_csv(file: BinaryIO) -> Iterator[list[Row]]:
         for records in _in_lists(reader):
             lines = _first_lines(records, ended + 1, reader.line_num - ended)
             if not ended:
-                if records and tuple(records[0]) != CSV_HEADER:
+                if tuple(records[0]) != CSV_HEADER:
                     raise _bad_row(1, f"the header is not {','.join(CSV_HEADER)}")
                 lines, records = lines[1:], records[1:]
             ended = reader.line_num
@@ -125,7 +125,8 @@ def _in_lists(items: Iterator[_Item]) -> Iterator[list[_Item]]:
         try:
             some.extend(islice(items, _ROWS))
         except (csv.Error, BadRow):
-            yield some
+            if some:
+                yield some
             raise
         if not some:
             return

@@ -20,7 +20,7 @@ from tests.testbed.series import Series
 from tests.testbed.service import Service
 from tests.testbed.waiting import wait_for
 
-ADMIN = {"Authorization": "Bearer for tests"}
+ADMIN = {"Authorization": "Bearer for-tests"}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -29,7 +29,7 @@ def service(
 ) -> Iterator[Service]:
     """Two workers."""
     folder = tmp_path_factory.mktemp("exact")
-    settings = {"ADMIN_TOKEN": "for tests"}
+    settings = {"ADMIN_TOKEN": "for-tests"}
     with ExitStack() as stack:
         if request.param == "postgresql":
             postgresql = stack.enter_context(start_postgresql(folder / "postgresql"))

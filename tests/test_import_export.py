@@ -7,8 +7,8 @@ import json
 import os
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
@@ -49,26 +49,25 @@ TOTALS = {
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def settings(
+def database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    with ExitStack() as stack:
-        if request.param == "sqlite":
-            yield {}
-            return
-        folder = tmp_path_factory.mktemp("postgresql")
-        postgresql = stack.enter_context(start_postgresql(folder / "data"))
-        yield {"DATABASE_URL": new_database(postgresql)}
+) -> Iterator[Callable[[], dict[str, str]]]:
+    """Returns the settings of a migrated and empty database, a new one each time."""
+    if request.param == "sqlite":
+        yield dict
+        return
+    folder = tmp_path_factory.mktemp("postgresql")
+    with start_postgresql(folder / "data") as postgresql:
+        first = new_database(postgresql)
+        Service(folder, DATABASE_URL=first).manage("migrate", "-v0")
+        name = first.rpartition("/")[2].partition("?")[0]
+        yield lambda: {"DATABASE_URL": new_database(postgresql, template=name)}
 
 
 @pytest.fixture
-def service(settings: dict[str, str], tmp_path: Path) -> Service:
-    """A service that does not run, whose totals are empty."""
-    service = Service(tmp_path, **settings, FLUSH_INTERVAL=NEVER)
-    service.manage("migrate", "-v0")
-    service.journal_dir.mkdir()
-    service.manage("resetnumbers", "--noinput")
-    return service
+def service(database: Callable[[], dict[str, str]], tmp_path: Path) -> Service:
+    """A service that does not run."""
+    return Service(tmp_path, **database(), FLUSH_INTERVAL=NEVER)
 
 
 def as_csv(totals: dict[str, int]) -> str:
@@ -163,75 +162,19 @@ def test_nothing_in_it_changes_nothing(service: Service, kind: str) -> None:
     assert service.totals() == {}
 
 
-MANY = "".join(f"key {number},{number}\r\n" for number in range(2, 1700))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "line 1: the header is not key,value"),
-        ("a,1\n", "line 1: the header is not key,value"),
-        ("key,value\na,\n", "line 2: value is empty"),
-        ("key,value\n,1\n", "line 2: key is empty"),
-        ("key,value\n\n\na,1.5\n", "line 4: value is not a whole number"),
-        ('key,value\n"a\r\nb\nc\rd",1\nx, 1\n', "line 6: value is not a whole number"),
-        (f"key,value\r\n{MANY}x,1e5\r\ny,z\r\n", "line 1700: value is not a whole number"),
-        (f"key,value\na,{MAX + 1}\n", f"line 2: value is greater than {MAX}"),
-        (f"key,value\na,{'9' * 5000}\n", f"line 2: value is greater than {MAX}"),
-        (f"key,value\na,{MIN - 1}\n", f"line 2: value is less than {MIN}"),
-        ("key,value\na,٣\n", "line 2: value is not a whole number"),
-        ("key,value\na,1_0\n", "line 2: value is not a whole number"),
-        (f"key,value\n{'x' * 256},1\n", "line 2: key is longer than 255 characters"),
-        ("key,value\na\0b,1\n", "line 2: key has a NUL character"),
-        (b"key,value\nok,1\na\xff,1\n", "line 3: key is not valid UTF-8"),
-        ("key,value\na,1,2\n", "line 2: it has not two fields, key and value, but 3"),
-        ("key,value\na\n", "line 2: it has not two fields, key and value, but 1"),
-        ('key,value\na,x\n"b,1\nc,2\n', "line 2: value is not a whole number"),
-        ('key,value\na,1\n"b"c,1\n', "line 3: it is malformed"),
-        ('key,value\na,1\n"b,1\nc,2\n', "it is malformed"),
-        (f"key,value\na,1\n{'x' * 70_000},1\n", "line 3: it is longer than 65536 characters"),
-    ],
-)
-def test_the_first_bad_row_of_a_csv_is_named(
-    service: Service, text: str | bytes, said: str
-) -> None:
-    assert f"{said}" in import_(service, text, code=1)
-    assert service.totals() == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('{"key": "a"}', "line 1: value is missing"),
-        ('{"value": 1}', "line 1: key is missing"),
-        ('{"key": "a", "value": 1}\n\n{"key": "", "value": 1}', "line 3: key is empty"),
-        ('{"key": 5, "value": 1}', "line 1: key is not a string"),
-        ('{"key": "a", "value": "1"}', "line 1: value is not a whole number"),
-        ('{"key": "a", "value": 1.0}', "line 1: value is not a whole number"),
-        (f'{{"key": "a", "value": {MAX + 1}}}', f"line 1: value is greater than {MAX}"),
-        (f'{{"key": "{"x" * 256}", "value": 1}}', "line 1: key is longer than 255 characters"),
-        ('{"key": "\\u0000", "value": 1}', "line 1: key has a NUL character"),
-        ('{"key": "\\ud800", "value": 1}', "line 1: it is not valid JSON in UTF-8"),
-        (b'{"key": "a", "value": 1}\n{"key": "\xff", "value": 1}', "line 2: it is not valid JSON"),
-        ("[1]", "line 1: it is not an object with key and value"),
-        ("key,value\na,1", "line 1: it is not valid JSON in UTF-8"),
-        ("[" * 60_000, "line 1: it is not valid JSON in UTF-8"),
-        ("x" * 70_000, "line 1: it is longer than 65536 bytes"),
-    ],
-)
-def test_the_first_bad_row_of_an_ndjson_is_named(
-    service: Service, text: str | bytes, said: str
-) -> None:
-    assert said in import_(service, text, "--format", "ndjson", code=1)
-    assert service.totals() == {}
-
-
 def test_what_editors_do_to_files_is_borne(service: Service) -> None:
     import_(service, "\ufeffkey,value\r\n\ufeffa,1\r\n\r\nb,2")
     import_(
         service, '\ufeff{"key":"c","value":3}\r\n\r\n {"value":4,"key":"d"}', "--format", "ndjson"
     )
     assert service.totals() == {"\ufeffa": 1, "b": 2, "c": 3, "d": 4}
+
+
+def test_the_first_bad_row_is_named_and_nothing_is_imported(service: Service) -> None:
+    text = "key,value\r\na,1\r\nb,1.5\r\n,\r\n"
+    said = import_(service, text, code=1)
+    assert said == "CommandError: line 3: value is not a whole number. Nothing was imported.\n"
+    assert service.totals() == {}
 
 
 # Straight from a database
@@ -250,25 +193,6 @@ def test_totals_come_straight_from_another_database(service: Service, tmp_path: 
     other = old_database(tmp_path / "other", [*TOTALS.items(), ("a", 5), (7, 1)])
     assert f"Imported {len(TOTALS) + 2} rows" in service.manage("importnumbers", other)
     assert service.totals() == {**TOTALS, "a": 6, "7": 1}
-
-
-@pytest.mark.parametrize(
-    ("row", "said"),
-    [
-        ((b"x", 1), "row 2: key is not a string"),
-        ((None, 1), "row 2: key is not a string"),
-        (("", 1), "row 2: key is empty"),
-        (("b", "1"), "row 2: value is not a whole number"),
-        (("b", None), "row 2: value is not a whole number"),
-        (("b", 1.5), "row 2: value is not a whole number"),
-    ],
-)
-def test_a_bad_row_of_a_database_is_named(
-    service: Service, tmp_path: Path, row: tuple[object, object], said: str
-) -> None:
-    other = old_database(tmp_path / "other.db", [("a", 1), row])
-    assert said in service.manage("importnumbers", other, code=1)
-    assert service.totals() == {}
 
 
 def test_what_is_no_source_is_refused_in_a_sentence(service: Service, tmp_path: Path) -> None:
