@@ -7,7 +7,7 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from django.core.checks import CheckMessage
@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from counters.dialects.postgresql import PostgreSQL
 from counters.dialects.sqlite import SQLite
-from counters.dialects.staging import Row
+from counters.dialects.staging import Rows
 
 
 class Dialect(Protocol):
@@ -56,7 +56,7 @@ class Dialect(Protocol):
         """Make the table of staged rows, without any; not in a transaction."""
         ...
 
-    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
         """Add rows to those that are staged; not in a transaction."""
         ...
 

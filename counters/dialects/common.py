@@ -19,15 +19,25 @@ _SUM = f"""CASE
     ELSE total.value + excluded.value END"""
 
 
-def upsert(table: str, source: str, order: str = "key", value: str = _SUM) -> str:
+def upsert(
+    table: str,
+    source: str,
+    order: str = "key",
+    *,
+    given: str = "value",
+    group: str = "",
+    value: str = _SUM,
+) -> str:
     """Return the statement that adds the rows of `source` to `table`.
 
     Args:
+        given: what is added of each row, or of each group of rows.
+        group: the clause that makes the groups; empty where each row is one.
         value: what the value is to be of a row that is there: the sum of both.
     """
     return f"""
         INSERT INTO {table} AS total (key, value)
-        SELECT key, value FROM {source} WHERE true ORDER BY {order}
+        SELECT key, {given} FROM {source} WHERE true {group} ORDER BY {order}
         ON CONFLICT (key) DO UPDATE SET value = {value}
         """
 

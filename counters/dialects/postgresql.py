@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from itertools import chain
 
 from django.core import checks
@@ -21,7 +21,7 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
-from counters.dialects.staging import STAGED, Row, put_staged
+from counters.dialects.staging import GROUP, STAGED, Rows, put_staged
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.increments import MAX_VALUE
 from counters.models import Number, Position
@@ -85,28 +85,27 @@ class PostgreSQL:
             f'CREATE TEMPORARY TABLE {STAGED} (line bigint, key text COLLATE "C", value bigint)'
         )
 
-    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
         cursor.execute(
             f"INSERT INTO {self.staged}"
             " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[])",
-            [list(column) for column in zip(*rows, strict=True)],
+            [list(column) for column in rows],
         )
 
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
         cursor.execute(f"ANALYZE {self.staged}")
-        sums = (
-            f"(SELECT key, greatest(least(sum(value), {MAX_VALUE}), {MIN})::bigint AS value"
-            f" FROM {self.staged} GROUP BY key) AS given"
-        )
-        return self._merge(cursor, sums, [])
+        given = f"greatest(least(sum(value), {MAX_VALUE}), {MIN})::bigint"
+        return self._merge(cursor, self.staged, [], given=given, group=GROUP)
 
     def put_staged(self, cursor: CursorWrapper) -> int:
         cursor.execute(f"ANALYZE {self.staged}")
         return put_staged(cursor, self._table, self.staged, 'key COLLATE "C"')
 
-    def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
+    def _merge(
+        self, cursor: CursorWrapper, source: str, parameters: list[str], **grouped: str
+    ) -> list[str]:
         # The same order for everyone; and the index's, so that its neighbours are changed together.
-        merge = upsert(self._table, source, order='key COLLATE "C"')
+        merge = upsert(self._table, source, order='key COLLATE "C"', **grouped)
         cursor.execute(
             f"WITH merged AS ({merge} RETURNING total.key, total.value)"
             f" SELECT key FROM merged WHERE value IN {LIMITS}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,7 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
-from counters.dialects.staging import STAGED, Row, put_staged
+from counters.dialects.staging import GROUP, STAGED, Rows, put_staged
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.increments import MAX_VALUE
@@ -31,6 +31,15 @@ from counters.models import Number, Position
 
 _MAX_STAGED_BYTES = 64 * 1024 * 1024
 """How much JSON is merged at once. The table and what SQLite sorts are both in memory."""
+
+_LOWER = "sum(value & 4294967295)"
+_UPPER = f"(sum(value >> 32) + ({_LOWER} >> 32))"
+_SUM = f"""CASE
+    WHEN {_UPPER} > 2147483647 THEN {MAX_VALUE}
+    WHEN {_UPPER} < -2147483648 THEN {MIN}
+    ELSE ({_UPPER} << 32) | ({_LOWER} & 4294967295) END"""
+"""The sum of values, which stops at 64 bits: SQLite's own fails beyond them. So the upper and the
+lower halves are summed apart."""
 
 
 class SQLite:
@@ -107,14 +116,16 @@ class SQLite:
             f"CREATE TABLE {self.staged} (line integer PRIMARY KEY, key text, value integer)"
         )
 
-    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
         cursor.execute("BEGIN DEFERRED")  # of the temporary database alone: it locks no other
-        cursor.executemany(f"INSERT INTO {self.staged} VALUES (%s, %s, %s)", rows)
+        cursor.executemany(
+            f"INSERT INTO {self.staged} VALUES (%s, %s, %s)", zip(*rows, strict=True)
+        )
         cursor.execute("COMMIT")
 
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
         self._note_limits(cursor)
-        cursor.execute(upsert(self._table, _sums(self.staged)))
+        cursor.execute(upsert(self._table, self.staged, given=_SUM, group=GROUP))
         return self._noted(cursor)
 
     def put_staged(self, cursor: CursorWrapper) -> int:
@@ -189,19 +200,3 @@ class SQLite:
                 )
             )
         return errors
-
-
-def _sums(staged: str) -> str:
-    """Return a query of the sum of each key's values, which stops at 64 bits.
-
-    SQLite's own sum fails beyond them. So the upper and the lower halves are summed apart.
-    """
-    upper, lower = "(upper + (lower >> 32))", "(lower & 4294967295)"
-    return f"""(SELECT key, CASE
-            WHEN {upper} > 2147483647 THEN {MAX_VALUE}
-            WHEN {upper} < -2147483648 THEN {MIN}
-            ELSE ({upper} << 32) | {lower} END AS value
-        FROM (
-            SELECT key, sum(value >> 32) AS upper, sum(value & 4294967295) AS lower
-            FROM {staged} GROUP BY key
-        )) AS given"""
