@@ -170,11 +170,11 @@ def _record_by_record(
     for line, record in zip(lines, records, strict=True):
         if not record:  # an empty line
             continue
-        if len(record) != len(CSV_HEADER):
-            raise _bad_row(line, f"it has not two fields, key and value, but {len(record)}")
-        key, text = record
         try:
-            check_key(key)
+            check_key(record[0])
+            if len(record) != len(CSV_HEADER):
+                raise _bad_row(line, f"it has not two fields, key and value, but {len(record)}")
+            key, text = record
             value = parse_value(text.encode(errors="replace"))
         except BadIncrement as problem:
             raise _bad_row(line, problem.error) from problem

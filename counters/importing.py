@@ -42,6 +42,7 @@ def add_all(parts: Iterable[Rows]) -> Imported:
     dialect = dialect_of(totals.connection())
     with totals.transaction(), refusals(), totals.connection().cursor() as cursor:
         totals.require_tables()
+        totals.lock_everything()
         at_limit = dialect.add_staged(cursor)
     totals.warn_of_limits(at_limit)
     return Imported(rows)

@@ -13,10 +13,11 @@ MIN = f"(-{MAX_VALUE} - 1)"
 LIMITS = f"({MAX_VALUE}, {MIN})"
 
 
-_SUM = f"""CASE
+SUM = f"""CASE
     WHEN excluded.value > 0 AND total.value > {MAX_VALUE} - excluded.value THEN {MAX_VALUE}
     WHEN excluded.value < 0 AND total.value < {MIN} - excluded.value THEN {MIN}
     ELSE total.value + excluded.value END"""
+"""What a total is once a value is added to it."""
 
 
 def upsert(
@@ -26,7 +27,7 @@ def upsert(
     *,
     given: str = "value",
     group: str = "",
-    value: str = _SUM,
+    value: str = SUM,
 ) -> str:
     """Return the statement that adds the rows of `source` to `table`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import chain
+from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage
@@ -15,13 +16,14 @@ from counters.dialects import postgresql_tables
 from counters.dialects.common import (
     LIMITS,
     MIN,
+    SUM,
     check_autocommit,
     encode,
     lock_position,
     select_all,
     upsert,
 )
-from counters.dialects.staging import GROUP, STAGED, Rows, put_staged
+from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.increments import MAX_VALUE
 from counters.models import Number, Position
@@ -86,26 +88,50 @@ class PostgreSQL:
         )
 
     def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
-        cursor.execute(
-            f"INSERT INTO {self.staged}"
-            " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[])",
-            [list(column) for column in rows],
-        )
+        into: Any = cursor  # psycopg's own, which has COPY: ten times as fast as arrays
+        with into.copy(f"COPY {self.staged} FROM STDIN") as copy:
+            for row in zip(*rows, strict=True):
+                copy.write_row(row)
 
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
-        cursor.execute(f"ANALYZE {self.staged}")
         given = f"greatest(least(sum(value), {MAX_VALUE}), {MIN})::bigint"
-        return self._merge(cursor, self.staged, [], given=given, group=GROUP)
+        cursor.execute(f"ANALYZE {self.staged}")
+        cursor.execute(
+            f"WITH merged AS ({self._update(given, SUM)} RETURNING total.key, total.value)"
+            f" SELECT key FROM merged WHERE value IN {LIMITS}"
+        )
+        at_limit = [key for (key,) in cursor.fetchall()]
+        cursor.execute(self._insert(given))
+        return at_limit
 
     def put_staged(self, cursor: CursorWrapper) -> int:
         cursor.execute(f"ANALYZE {self.staged}")
-        return put_staged(cursor, self._table, self.staged, 'key COLLATE "C"')
+        cursor.execute(self._update("min(value)", "excluded.value"))
+        count = int(cursor.rowcount)
+        cursor.execute(self._insert("min(value)"))
+        return count + int(cursor.rowcount)
 
-    def _merge(
-        self, cursor: CursorWrapper, source: str, parameters: list[str], **grouped: str
-    ) -> list[str]:
+    # Two statements: where all keys are new, an upsert takes twice as long as a plain insert. The
+    # transaction keeps out whoever else would insert.
+
+    def _update(self, given: str, value: str) -> str:
+        return f"""
+            UPDATE {self._table} AS total SET value = {value}
+            FROM (SELECT key, {given} AS value FROM {self.staged} GROUP BY key) AS excluded
+            WHERE excluded.key = total.key COLLATE "C"
+            """
+
+    def _insert(self, given: str) -> str:
+        return f"""
+            INSERT INTO {self._table} (key, value)
+            SELECT key, {given} FROM {self.staged} AS staged WHERE NOT EXISTS
+                (SELECT FROM {self._table} AS total WHERE total.key COLLATE "C" = staged.key)
+            GROUP BY key ORDER BY key
+            """
+
+    def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
         # The same order for everyone; and the index's, so that its neighbours are changed together.
-        merge = upsert(self._table, source, order='key COLLATE "C"', **grouped)
+        merge = upsert(self._table, source, order='key COLLATE "C"')
         cursor.execute(
             f"WITH merged AS ({merge} RETURNING total.key, total.value)"
             f" SELECT key FROM merged WHERE value IN {LIMITS}",

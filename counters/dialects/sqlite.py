@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from django.core import checks
@@ -23,7 +24,7 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
-from counters.dialects.staging import GROUP, STAGED, Rows, put_staged
+from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.increments import MAX_VALUE
@@ -32,6 +33,7 @@ from counters.models import Number, Position
 _MAX_STAGED_BYTES = 64 * 1024 * 1024
 """How much JSON is merged at once. The table and what SQLite sorts are both in memory."""
 
+_GROUP = "GROUP BY key"
 _LOWER = "sum(value & 4294967295)"
 _UPPER = f"(sum(value >> 32) + ({_LOWER} >> 32))"
 _SUM = f"""CASE
@@ -118,18 +120,26 @@ class SQLite:
 
     def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
         cursor.execute("BEGIN DEFERRED")  # of the temporary database alone: it locks no other
-        cursor.executemany(
-            f"INSERT INTO {self.staged} VALUES (%s, %s, %s)", zip(*rows, strict=True)
-        )
+        each: Any = zip(*rows, strict=True)
+        cursor.executemany(f"INSERT INTO {self.staged} VALUES (%s, %s, %s)", each)
         cursor.execute("COMMIT")
 
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
         self._note_limits(cursor)
-        cursor.execute(upsert(self._table, self.staged, given=_SUM, group=GROUP))
+        cursor.execute(upsert(self._table, self.staged, given=_SUM, group=_GROUP))
         return self._noted(cursor)
 
     def put_staged(self, cursor: CursorWrapper) -> int:
-        return put_staged(cursor, self._table, self.staged, "key")
+        cursor.execute(
+            upsert(
+                self._table,
+                self.staged,
+                given="min(value)",
+                group=_GROUP,
+                value="excluded.value",
+            )
+        )
+        return int(cursor.rowcount)
 
     def is_refusal(self, error: Error) -> bool:
         return isinstance(error, IntegrityError | DataError)

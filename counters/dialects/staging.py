@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
-from counters.dialects.common import upsert
-
 
 class Rows(NamedTuple):
     """Some rows of an import, in columns."""
@@ -24,18 +22,9 @@ class Rows(NamedTuple):
 
 
 STAGED = "counters_import"
-GROUP = "GROUP BY key"
 
 _STATEMENT_KEYS = 500
 """Keys that one statement names: databases have limits."""
-
-
-def put_staged(cursor: CursorWrapper, table: str, staged: str, order: str) -> int:
-    """Have each key that is staged have the value that is staged; return how many keys it was."""
-    cursor.execute(
-        upsert(table, staged, order, given="min(value)", group=GROUP, value="excluded.value")
-    )
-    return int(cursor.rowcount)
 
 
 def first_repetition(cursor: CursorWrapper, staged: str) -> tuple[int, str] | None:
