@@ -11,11 +11,11 @@ from counters.recorder import recorder
 from counters.totals import close_connection
 from counters.web import cors, increment, replies
 from counters.web.conditional import for_client
-from counters.web.endpoints import Handler, endpoint_at, handler_of
+from counters.web.endpoints import Answer, Handler, endpoint_at, handler_of
 from counters.web.endpoints import answer as answer_by
 from counters.web.increment import Read
 from counters.web.lookup import Lookup
-from counters.web.replies import RECORDED, Reply
+from counters.web.replies import RECORDED, Reply, Stream
 from counters.web.request import BadRequest, Fields, Request, unescaped_path
 from incrementer_site import lookups
 from incrementer_site.incoming import incoming_increments
@@ -37,7 +37,7 @@ def is_for_api(path: str) -> bool:
     return path == increment.PATH or endpoint_at(path) is not None
 
 
-async def answer(scope: Any, receive: Any) -> Reply | None:
+async def answer(scope: Any, receive: Any) -> Reply | Stream | None:
     """Return the reply to a request at a path that `is_for_api`; None where its client has gone."""
     fields = fields_of(scope["headers"], scope["query_string"])
     try:
@@ -51,7 +51,7 @@ async def answer(scope: Any, receive: Any) -> Reply | None:
     return None if reply is None else cors.allowed(fields, reply)
 
 
-async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | None:
+async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | Stream | None:
     method, path = scope["method"], unescaped_path(scope["raw_path"])
     if path == increment.PATH:
         if method == "POST":
@@ -71,7 +71,9 @@ async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | None:
     return for_client(request, reply)
 
 
-async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Reply:
+async def _reply(
+    handler: Handler | Reply, request: Request, receive: Any
+) -> Reply | Stream:
     if isinstance(handler, Reply):
         return handler
     if handler.waits:
@@ -81,8 +83,8 @@ async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Re
     return await lookups.answer(found) if isinstance(found, Lookup) else found
 
 
-async def _in_thread(handler: Handler, request: Request, receive: Any) -> Reply | Lookup:
-    def run() -> Reply | Lookup:
+async def _in_thread(handler: Handler, request: Request, receive: Any) -> Answer:
+    def run() -> Answer:
         try:
             return answer_by(handler, request)
         finally:

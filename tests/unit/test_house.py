@@ -42,6 +42,7 @@ ORDER = [
     "totals",
     "listing",
     "exporting",
+    "ranking",
     "identity",
     "recovery",
     "fresh",
