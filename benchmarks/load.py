@@ -34,18 +34,25 @@ class Run:
     """The latency that 99 % of the requests do not exceed, in milliseconds."""
 
 
-def wrk(port: int, seconds: float, request_kind: str = "form", connections: int = 64) -> Run:
+def wrk(
+    port: int,
+    seconds: float,
+    request_kind: str = "form",
+    connections: int = 64,
+    script: str = "requests.lua",
+) -> Run:
     """Load the server on `port` from one thread with keep-alive connections.
 
     Args:
         request_kind: what is sent, as requests.lua names it.
+        script: which script makes the requests.
 
     Raises:
         Void: there was an error, a timeout, or a status other than 2xx.
     """
     command = [
         *("wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"),
-        *("--timeout", "10s", "-s", str(HERE / "requests.lua")),
+        *("--timeout", "10s", "-s", str(HERE / script)),
         *(f"http://127.0.0.1:{port}/", "--", request_kind),
     ]
     output = _output(command, seconds + 60)

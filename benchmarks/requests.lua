@@ -51,6 +51,15 @@ local makers = {
   spelled = function(i)
     return post("/%69ncrement", "1.1", "", framed(i))
   end,
+  total = function(i)
+    return wrk.format("GET", "/numbers/k" .. i)
+  end,
+  ["fresh total"] = function(i)
+    return wrk.format("GET", "/numbers/k" .. i .. "?fresh=1")
+  end,
+  ["webdis total"] = function(i)
+    return wrk.format("GET", "/GET/k" .. i)
+  end,
   health = function(i)
     return wrk.format("GET", "/readyz")
   end,

@@ -3,6 +3,13 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 
+def total(request: HttpRequest, key: str) -> JsonResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT value FROM numbers WHERE key = %s", [key])
+        found = cursor.fetchone()
+    return JsonResponse({"key": key, "value": found[0] if found else None})
+
+
 @csrf_exempt
 def increment(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:

@@ -1,0 +1,97 @@
+"""Which web pages may read replies, as browsers ask for it (CORS)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.commands import GUNICORN, PLAIN_ASGI, WSGI
+from tests.testbed.replies import Reply
+from tests.testbed.requests import FORM
+from tests.testbed.service import Service
+
+WAYS = {"lane": GUNICORN, "event loop": PLAIN_ASGI, "Django": WSGI}
+SHOP, CAFE = "https://shop.example", "http://cafe.example:8080"
+ALLOW = "access-control-allow-origin"
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("cors")
+    command = WAYS[request.param]
+    with Service(
+        folder, command=command, CORS_ORIGINS=f"{SHOP}, {CAFE}", WEB_CONCURRENCY="1"
+    ) as running:
+        yield running
+
+
+def ask(service: Service, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return service.request(method, path, body, {"Content-Type": FORM, **named})
+
+
+REQUESTS = {
+    "increment": ("POST", "/increment", b"key=cors&value=1", 200),
+    "refused increment": ("POST", "/increment", b"key=cors", 400),
+    "total": ("GET", "/numbers/never", b"", 404),
+    "totals": ("GET", "/numbers?key=cors", b"", 200),
+    "health": ("GET", "/healthz", b"", 200),
+    "wrong method": ("PATCH", "/increment", b"", 405),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), REQUESTS.values(), ids=REQUESTS)
+def test_pages_that_are_named_may_read(
+    service: Service, method: str, path: str, body: bytes, status: int
+) -> None:
+    for _ in range(2):  # the lane knows the second one's head
+        for origin in (SHOP, CAFE):
+            reply = ask(service, method, path, body, Origin=origin)
+            assert (reply.status, reply.headers[ALLOW]) == (status, origin)
+            assert reply.headers["vary"] == "Origin"
+            assert "ETag" in (reply.headers["access-control-expose-headers"] or "")
+        for origin in ("https://evil.example", f"{SHOP}.evil.example", "null", f"{SHOP}:444"):
+            reply = ask(service, method, path, body, Origin=origin)
+            assert (reply.status, reply.headers[ALLOW]) == (status, None)
+            assert reply.headers["vary"] == "Origin"
+        assert ask(service, method, path, body).headers[ALLOW] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/increment", "POST"), ("/numbers/a", "GET"), ("/numbers", "GET")]
+)
+def test_a_browser_may_ask_before(service: Service, path: str, methods: str) -> None:
+    wanted = {
+        "Access_Control_Request_Method": "POST",
+        "Access_Control_Request_Headers": "content-type, authorization",
+    }
+    reply = ask(service, "OPTIONS", path, Origin=SHOP, **wanted)
+    assert (reply.status, reply.body, reply.headers[ALLOW]) == (204, b"", SHOP)
+    assert methods in (reply.headers["access-control-allow-methods"] or "")
+    for name in ("Authorization", "Content-Type", "Prefer"):
+        assert name in (reply.headers["access-control-allow-headers"] or "")
+    refused = ask(service, "OPTIONS", path, Origin="https://evil.example", **wanted)
+    assert (refused.status, refused.headers[ALLOW]) == (403, None)
+    assert refused.json()["field"] == "Origin"
+    assert ask(service, "OPTIONS", path).status == 405
+
+
+def test_without_the_setting_no_page_may(shared_service: Service) -> None:
+    for method, path, body, _ in REQUESTS.values():
+        reply = ask(shared_service, method, path, body, Origin=SHOP)
+        assert (reply.headers[ALLOW], reply.headers["vary"]) == (None, None)
+    preflight = {"Origin": SHOP, "Access_Control_Request_Method": "POST"}
+    assert ask(shared_service, "OPTIONS", "/increment", **preflight).status == 405
+
+
+def test_any_page_may_where_it_says_so(tmp_path: Path) -> None:
+    with Service(tmp_path, CORS_ORIGINS="*", WEB_CONCURRENCY="1") as service:
+        for method, path, body, status in REQUESTS.values():
+            reply = ask(service, method, path, body, Origin="https://anyone.example")
+            assert (reply.status, reply.headers[ALLOW]) == (status, "*")
+            assert reply.headers["vary"] is None
+            assert ask(service, method, path, body).headers[ALLOW] is None
