@@ -71,9 +71,7 @@ async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | Stream | 
     return for_client(request, reply)
 
 
-async def _reply(
-    handler: Handler | Reply, request: Request, receive: Any
-) -> Reply | Stream:
+async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Reply | Stream:
     if isinstance(handler, Reply):
         return handler
     if handler.waits:

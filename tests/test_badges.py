@@ -40,9 +40,7 @@ def texts(reply: Reply) -> list[str]:
         ("badge\x01\x1b\r\n\u202e\ufffe", "badge\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd"),
     ],
 )
-def test_a_badge_shows_the_key_and_its_total(
-    shared_service: Service, key: str, shown: str
-) -> None:
+def test_a_badge_shows_the_key_and_its_total(shared_service: Service, key: str, shown: str) -> None:
     assert texts(badge(shared_service, key)) == [f"{shown}: 0", shown, "0"]
     shared_service.increment(key, 1234)
     wait_for(lambda: texts(badge(shared_service, key))[-1] == "1.2k", "the flush")

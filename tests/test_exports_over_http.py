@@ -156,9 +156,13 @@ def test_a_client_that_reads_too_slowly_knows_that_it_does_not_have_all(
     fill(service)
     with ExitStack() as stack:
         slow = begin(service, PATHS[0], stack)
-        with pytest.raises((IncompleteRead, ConnectionError)):
+
+        def read_slowly() -> None:
             while slow.read(1000):
-                service.request("GET", "/healthz")  # takes longer than the service would
+                service.request("GET", "/healthz")
+
+        with pytest.raises((IncompleteRead, ConnectionError)):
+            read_slowly()
     assert "An export was ended" in service.log()
     assert "Traceback" not in service.log()
 

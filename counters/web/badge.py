@@ -46,7 +46,8 @@ _unsafe = re.compile(
 
 # The look of shields.io's flat badges.
 _PICTURE = """\
-<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{title}">\
+<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img"\
+ aria-label="{title}">\
 <title>{title}</title>\
 <linearGradient id="s" x2="0" y2="100%">\
 <stop offset="0" stop-color="#bbb" stop-opacity=".1"/><stop offset="1" stop-opacity=".1"/>\

@@ -8,7 +8,6 @@ from typing import TypeVar
 from counters.web.replies import Reply, Stream
 from counters.web.request import Request
 
-
 Answer = TypeVar("Answer", Reply, Reply | Stream)
 
 

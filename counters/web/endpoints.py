@@ -20,7 +20,6 @@ from counters.web.lookup import Lookup, log_failure
 from counters.web.replies import Reply, Stream
 from counters.web.request import BadRequest, Request
 
-
 Answer = Reply | Lookup | Stream
 
 

@@ -25,7 +25,10 @@ from counters.web.request import Request
 logger = logging.getLogger(__name__)
 
 PATHS = {f"/numbers.{format_}": format_ for format_ in FORMATS}
-_CONTENT_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "ndjson": "application/x-ndjson"}
+_CONTENT_TYPES = {
+    "csv": "text/csv; charset=utf-8; header=present",
+    "ndjson": "application/x-ndjson",
+}
 
 MOST_AT_ONCE = 2
 """Exports of one process."""

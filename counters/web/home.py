@@ -33,7 +33,8 @@ _PAGE = """\
 <title>{name}</title>
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; }}
+body {{ max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }}
 h1 {{ margin: 0; font-size: 1.75rem; }}
 h1 small {{ font-size: 1rem; font-weight: normal; opacity: .7; }}
 dl {{ margin: 1.5rem 0; }}
