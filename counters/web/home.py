@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.html import format_html, format_html_join
 
-from counters import __version__
+import counters
 from counters.web import replies
 from counters.web.replies import Reply
 from counters.web.request import Request
@@ -60,7 +60,7 @@ def answer(request: Request) -> Reply:
         return _page().with_headers(Vary="Accept")
     detail = {
         "name": _NAME,
-        "version": __version__,
+        "version": counters.__version__,
         "about": _SENTENCE,
         "endpoints": _ENDPOINTS,
         "description": DESCRIPTION,
@@ -72,7 +72,7 @@ def _page() -> Reply:
     body = format_html(
         _PAGE,
         name=_NAME,
-        version=__version__,
+        version=counters.__version__,
         sentence=_SENTENCE,
         endpoints=format_html_join("\n", "<dt>{}</dt><dd>{}</dd>", _ENDPOINTS.items()),
         description=DESCRIPTION,

@@ -23,5 +23,5 @@ texts = st.text(
 @example(prefix=f"a{LAST}", key="b")
 def test_a_key_is_in_the_range_of_what_it_begins_with(prefix: str, key: str) -> None:
     first, end = (text.encode() for text in key_range(prefix))  # databases compare the bytes
-    for each in (key, prefix + key):
+    for each in (key, (prefix + key)[:MAX_KEY_LENGTH]):
         assert (first <= each.encode() < end) == each.startswith(prefix)
