@@ -38,7 +38,7 @@ _REPEATS = 20
 _FLUSHED_KEYS = 100_000
 _ROUNDS = 5
 
-_COLUMNS = "'key:' || i % 1000 || ':' || i / 1000, i * 7919 % 10000019"
+_COLUMNS = "'key:' || (i % 1000) || ':' || (i / 1000), i * 7919 % 10000019"
 _FILL_SQLITE = f"""
     WITH RECURSIVE s (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM s LIMIT {{rows}})
     INSERT INTO numbers SELECT {_COLUMNS} FROM s
@@ -116,8 +116,8 @@ def _measure_pages(database: str, service: Service) -> None:
 
     def report(page: str, **query: str | int) -> None:
         times = sorted(client.get(**query)[1] for _ in range(_REPEATS))
-        order = f"{query['order']}, prefix {query['prefix']}" if query["prefix"] else query["order"]
-        line = f"| {database} | {order} | {page} | {median(times):.1f} | {times[-1]:.1f} |"
+        name = _name(**query)
+        line = f"| {database} | {name} | {page} | {median(times):.1f} | {times[-1]:.1f} |"
         print(line, flush=True)
 
     for prefix in "", "key:5":
@@ -134,13 +134,17 @@ def _measure_pages(database: str, service: Service) -> None:
         for order in "value", "-value":
             whole = {"order": order, "prefix": prefix, "limit": _LIMIT}
             page, took_ms = client.get(**whole)
-            print(f"| {database} | {order} {prefix} | the list is made | {took_ms:.0f} | |")
+            print(f"| {database} | {_name(**whole)} | its list is made | {took_ms:.0f} | |")
             report("first", **whole)
             cursor = ""
             while page["next"]:
                 cursor = page["next"].rpartition("cursor=")[2]
                 page, _ = client.get(**whole, cursor=cursor)
             report("last", **whole, cursor=cursor)
+
+
+def _name(order: str | int, prefix: str | int, **query: str | int) -> str:
+    return f"{order}, prefix {prefix}" if prefix else str(order)
 
 
 def _cursor(order: str, prefix: str, key: str, value: int) -> str:

@@ -22,14 +22,17 @@ from incrementer_site.incoming import incoming_increments
 from incrementer_site.lane.heads import fields_of
 from incrementer_site.messages import body_of, discard_body, wait_until_gone
 from incrementer_site.pool import Busy, Pool
+from incrementer_site.readers import Readers
 
 logger = logging.getLogger(__name__)
 
 _SHORT_BYTES = 4096
 _one_at_a_time = asyncio.Lock()
 """Of bodies that are not short, one is looked at in each turn of the event loop."""
-# Two, as for pages: while one waits for the database, the other goes on.
-_waits = Pool(places=2, max_waiting=64, max_wait_seconds=10)
+_PLACES = 2
+"""As for pages: while one waits for the database, the other goes on."""
+_waits = Pool(places=_PLACES, max_waiting=64, max_wait_seconds=10)
+_readers = Readers(threads=_PLACES)
 
 
 def is_for_api(path: str) -> bool:
@@ -83,15 +86,14 @@ async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Re
 
 async def _in_thread(handler: Handler, request: Request, receive: Any) -> Answer:
     def run() -> Answer:
-        try:
-            return answer_by(handler, request)
-        finally:
-            close_connection()
+        if handler.sets_totals:
+            close_connection()  # another file may have taken the place of the one that is open
+        return answer_by(handler, request)
 
     gone = asyncio.ensure_future(wait_until_gone(receive))
     try:
         async with _waits.place(gone):
-            return await asyncio.to_thread(run)
+            return await _readers.call(run)
     except Busy:
         return replies.unavailable("too many other requests are under way")
     finally:
