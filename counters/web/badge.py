@@ -12,7 +12,7 @@ from counters.web.lookup import Lookup
 from counters.web.parameters import Parameters
 from counters.web.replies import Reply
 from counters.web.request import BadRequest, Request
-from counters.web.text_width import width_of
+from counters.web.text_width import is_right_to_left, width_of
 
 PREFIX, SUFFIX = "/badge/", ".svg"
 """The key stands between them."""
@@ -63,9 +63,9 @@ _PICTURE = """\
 """
 _TEXT = """\
 <text aria-hidden="true" x="{x}" y="15" fill="{shadow}" fill-opacity=".3" textLength="{length}"\
- lengthAdjust="spacingAndGlyphs">{text}</text>\
+ lengthAdjust="spacingAndGlyphs" direction="{direction}">{text}</text>\
 <text x="{x}" y="14" fill="{fill}" textLength="{length}"\
- lengthAdjust="spacingAndGlyphs">{text}</text>\
+ lengthAdjust="spacingAndGlyphs" direction="{direction}">{text}</text>\
 """
 
 
@@ -142,7 +142,15 @@ def _text(text: str, start: int, width: int, background: str) -> str:
     is_light = (299 * red + 587 * green + 114 * blue) / 255_000 > 0.69
     fill, shadow = ("#333", "#ccc") if is_light else ("#fff", "#010101")
     x, length = start + width / 2, width - 2 * _PADDING
-    return format_html(_TEXT, x=x, length=length, fill=fill, shadow=shadow, text=text)
+    return format_html(
+        _TEXT,
+        x=x,
+        length=length,
+        fill=fill,
+        shadow=shadow,
+        direction="rtl" if is_right_to_left(text) else "ltr",
+        text=text,
+    )
 
 
 def short(total: int) -> str:

@@ -1,4 +1,4 @@
-"""How wide a text will be drawn, in a font that the server does not have."""
+"""How wide a text will be drawn, in a font that the server does not have; and which way it runs."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _VERDANA = {
     0.818: "w#+<=>^~",
     0.843: "M",
     0.973: "m",
-    0.989: "W@",
+    0.989: "W@\ufffd",
     1.076: "%",
 }
 """Widths of characters in Verdana, for a font size of 1. Where browsers have no Verdana, they take
 DejaVu Sans, which is as wide."""
 _WIDTHS = {character: width for width, characters in _VERDANA.items() for character in characters}
-_OTHER_LETTER, _WIDE, _EMOJI, _REGIONAL = 0.62, 1.0, 1.25, 0.65
+_OTHER_LETTER, _ARABIC, _WIDE, _EMOJI, _REGIONAL = 0.62, 0.48, 1.0, 1.25, 0.65
 _JOINER = "\u200d"
 
 
@@ -57,6 +57,12 @@ def width_of(text: str) -> float:
     return width
 
 
+def is_right_to_left(text: str) -> bool:
+    """Return whether a text runs from right to left: its first letter tells."""
+    classes = map(unicodedata.bidirectional, text)
+    return next((each for each in classes if each in ("L", "R", "AL")), "L") != "L"
+
+
 def _width(character: str) -> float:
     known = _WIDTHS.get(character)
     if known is not None:
@@ -67,5 +73,7 @@ def _width(character: str) -> float:
         return _REGIONAL
     if unicodedata.east_asian_width(character) in "WF":
         return _EMOJI if unicodedata.category(character) == "So" else _WIDE
+    if unicodedata.bidirectional(character) == "AL":
+        return _ARABIC
     plain = unicodedata.normalize("NFD", character)[0]
     return _WIDTHS.get(plain, _OTHER_LETTER)
