@@ -20,6 +20,26 @@ from counters.dialects.postgresql import PostgreSQL
 from counters.dialects.sqlite import SQLite
 
 
+class TotalsReader(Protocol):
+    """Reads totals again and again, in one thread."""
+
+    def totals_of(self, keys: Collection[str]) -> dict[str, int]:
+        """Return the totals of those keys that have one.
+
+        Raises:
+            django.db.Error: the database failed; the next call connects anew.
+        """
+        ...
+
+    def positions_of(self, journals: Collection[str]) -> dict[str, int]:
+        """Return the positions of those journals that have one; it fails as `totals_of` does."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next call makes a new one."""
+        ...
+
+
 class Dialect(Protocol):
     """What the counters need of a database.
 
@@ -29,13 +49,11 @@ class Dialect(Protocol):
         lock_everything: a statement that keeps every flush out until the transaction ends; empty
             where none is needed.
         today: the expression of today's date in UTC, by the clock of the database.
-        read_connection_seconds: how long a connection may be used again that only reads.
     """
 
     lock_position: str
     lock_everything: str
     today: str
-    read_connection_seconds: float
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
@@ -43,6 +61,14 @@ class Dialect(Protocol):
 
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
         """Return the totals of those keys that have one, by one index lookup for each."""
+        ...
+
+    def reader(self) -> TotalsReader:
+        """Return what reads totals over a connection that stays open."""
+        ...
+
+    def tidy(self, cursor: CursorWrapper) -> None:
+        """See to it that nothing of a flush is in other files than the database's own."""
         ...
 
     def is_refusal(self, error: Error) -> bool:
