@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from counters.increments import Batch, Increment
 from counters.recorder import recorder
-from counters.totals import close_connection
 from counters.web import cors, increment, replies
 from counters.web.conditional import for_client
 from counters.web.endpoints import Answer, Handler, endpoint_at, handler_of
@@ -85,15 +85,10 @@ async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Re
 
 
 async def _in_thread(handler: Handler, request: Request, receive: Any) -> Answer:
-    def run() -> Answer:
-        if handler.sets_totals:
-            close_connection()  # another file may have taken the place of the one that is open
-        return answer_by(handler, request)
-
     gone = asyncio.ensure_future(wait_until_gone(receive))
     try:
         async with _waits.place(gone):
-            return await _readers.call(run)
+            return await _readers.call(partial(answer_by, handler, request))
     except Busy:
         return replies.unavailable("too many other requests are under way")
     finally:

@@ -1,7 +1,8 @@
 """Threads that wait for the database while the event loop goes on.
 
-Each keeps its connection for a while: to open one takes PostgreSQL ten times as long as a page of a
-list.
+Each keeps its connection to a PostgreSQL for a while: to open one takes ten times as long as a page
+of a list. One to an SQLite is closed after each call: another file may take the place of the one
+that is open.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from threading import Thread
 from typing import TypeVar
 
 from counters import totals
-from counters.dialects import dialect_of
 
 _IDLE_SECONDS = 1.0
-"""An open connection keeps SQLite from tidying up its files."""
+_LIFETIME_SECONDS = 60.0
+"""How long a connection is used again, at the most."""
 
 Result = TypeVar("Result")
 
@@ -34,10 +35,7 @@ class Readers:
         ]
 
     async def call(self, function: Callable[[], Result]) -> Result:
-        """Call a function in one of the threads; return what it returns, or raise what it raises.
-
-        It may use the thread's connection to the database, which may be some time old.
-        """
+        """Call a function in one of the threads; return what it returns, or raise what it raises."""
         for thread in self._threads:
             if not thread.ident:
                 thread.start()
@@ -47,17 +45,19 @@ class Readers:
 
     def _run(self) -> None:
         opened_at = 0.0
-        lifetime_seconds = dialect_of(totals.connection()).read_connection_seconds
+        is_kept = totals.connection().vendor != "sqlite"
         while True:
             try:
                 call = self._calls.get(timeout=_IDLE_SECONDS)
             except Empty:
                 totals.close_connection()
                 call = self._calls.get()
-            if time.monotonic() - opened_at > lifetime_seconds:
+            if time.monotonic() - opened_at > _LIFETIME_SECONDS:
                 totals.close_connection()
                 opened_at = time.monotonic()
             call()
+            if not is_kept:
+                totals.close_connection()
 
 
 def _fulfil(future: Future[Result], function: Callable[[], Result]) -> None:

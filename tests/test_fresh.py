@@ -92,8 +92,8 @@ def fresh_from_others(service: Service, key: str) -> int | None:
 
 
 def test_what_another_program_counts_is_in_it(service: Service) -> None:
-    count = "import counters, os; counters.increment('program', 7); print('counted', flush=True); os._exit(0)"
-    assert "counted" in service.manage("shell", "-c", count)
+    count = "import counters, os; counters.increment('program', 7); print('ok', flush=True)"
+    assert "ok" in service.manage("shell", "-c", f"{count}; os._exit(0)")
     assert fresh(service, "program") == 7
 
 
@@ -161,4 +161,5 @@ def test_bells_of_processes_that_are_gone_do_not_pile_up(tmp_path: Path) -> None
         service.increment("a", 1)
         assert fresh(service, "a") == 1
         assert len(list(service.journal_dir.glob("*.bell"))) == 2
+        service.stop()
     assert not list(service.journal_dir.glob("*.bell"))
