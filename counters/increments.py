@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -77,8 +78,7 @@ def check_key(key: str) -> None:
     if not key:
         raise BadIncrement("key is empty", "key", 1)
     if len(key) > MAX_KEY_LENGTH:
-        limit = MAX_KEY_LENGTH
-        raise BadIncrement(f"key is longer than {limit} characters", "key", limit)
+        raise key_too_long()
     if "\0" in key:
         raise BadIncrement("key has a NUL character", "key")
     try:
@@ -93,3 +93,50 @@ def check_range(value: int) -> None:
         raise BadIncrement(f"value is less than {MIN_VALUE}", "value", MIN_VALUE)
     if value > MAX_VALUE:
         raise BadIncrement(f"value is greater than {MAX_VALUE}", "value", MAX_VALUE)
+
+
+def key_too_long(at: str = "") -> BadIncrement:
+    limit = MAX_KEY_LENGTH
+    return BadIncrement(f"key is longer than {limit} characters{at}", "key", limit)
+
+
+def why_refused(error: msgspec.ValidationError, what: str) -> BadIncrement:
+    """Say in our words what msgspec says as "Expected `int`, got `str` - at `$[3].value`".
+
+    Args:
+        what: what the whole of it had to be.
+    """
+    message, _, place = str(error).partition(" - at ")
+    place = place.strip("`").removeprefix("$")
+    at = f" (at {place})" if place.startswith("[") else ""  # which one of a batch
+    if missing := re.search(r"missing required field `(\w+)`", message):
+        return BadIncrement(f"{missing[1]} is missing{at}", missing[1])
+    field = place.rpartition(".")[2] if "." in place else "body"
+    if field == "key" and ">= 1" in message:
+        return BadIncrement(f"key is empty{at}", field, 1)
+    if field == "key" and "<=" in message:
+        return key_too_long(at)
+    if field == "value" and "<=" in message:
+        return BadIncrement(f"value is greater than {MAX_VALUE}{at}", field, MAX_VALUE)
+    if field == "value" and ">=" in message:
+        return BadIncrement(f"value is less than {MIN_VALUE}{at}", field, MIN_VALUE)
+    expected = {"key": "a string", "value": "a whole number"}.get(field, what)
+    return BadIncrement(f"{field} is not {expected}{at}", field)
+
+
+def parse_value(text: bytes) -> int:
+    """Return the whole number that `text` is.
+
+    Raises:
+        BadIncrement: it is none, or one that does not fit into 64 bits.
+    """
+    digits = text[1:] if text[:1] in (b"-", b"+") else text
+    if not digits.isdigit():
+        problem = "is not a whole number" if text else "is empty"
+        raise BadIncrement(f"value {problem}", "value")
+    digits = digits.lstrip(b"0")[:20]  # more digits are out of range anyway
+    value = int(digits or b"0")
+    if text[:1] == b"-":
+        value = -value
+    check_range(value)
+    return value

@@ -19,11 +19,12 @@ from django.db import Error
 from counters import totals
 from counters.config import config
 from counters.dialects import dialect_of
+from counters.fresh import catch_up
 from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
 from counters.records import JournalUnreadable
-from counters.recovery import flush_journal, flush_journals
+from counters.recovery import flush_journal
 from counters.refused_files import keep_some_refused, refused_deltas, refused_files
 from counters.resetting import Reset, no_flush_between, standing_journals
 
@@ -113,7 +114,7 @@ def all_counted(replaced: Callable[[Collection[str]], Collection[str]]) -> Itera
         As `set_total` does.
     """
     folder = config().journal_dir
-    flush_journals(folder, set())  # most of it beforehand, so that flushes are kept out for less
+    catch_up(folder)  # most of it beforehand, so that flushes are kept out for an instant only
     with no_flush_between() as accepted:
         here = []
         for journal, is_ours in standing_journals(folder, accepted):

@@ -235,6 +235,11 @@ def _add(deltas: Mapping[str, int]) -> None:
             beyond: dict[str, int] = {}  # what of a delta exceeds 64 bits goes in a further round
             at_limit.update(dialect.add(cursor, _within_64_bits(deltas, beyond)))
             deltas = beyond
+    warn_of_limits(at_limit)
+
+
+def warn_of_limits(at_limit: Collection[str]) -> None:
+    """Name keys in the log, but not too many, whose totals have reached a limit."""
     for key in nsmallest(_NAMED_KEYS, at_limit):
         logger.warning("The total of %r has reached the limit of 64 bits and stays there.", key)
     if len(at_limit) > _NAMED_KEYS:

@@ -35,7 +35,7 @@ class Readers:
         ]
 
     async def call(self, function: Callable[[], Result]) -> Result:
-        """Call a function in one of the threads; return what it returns, or raise what it raises."""
+        """Call a function in one of the threads; return or raise what it does."""
         for thread in self._threads:
             if not thread.ident:
                 thread.start()

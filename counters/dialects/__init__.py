@@ -7,7 +7,7 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from django.core.checks import CheckMessage
@@ -18,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from counters.dialects.postgresql import PostgreSQL
 from counters.dialects.sqlite import SQLite
+from counters.dialects.staging import Row
 
 
 class TotalsReader(Protocol):
@@ -51,6 +52,7 @@ class Dialect(Protocol):
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
         select_all: a query of all keys and totals, in the order of the keys' code points.
+        staged: the temporary table with the rows of an import.
     """
 
     lock_position: str
@@ -58,6 +60,7 @@ class Dialect(Protocol):
     today: str
     code_point_order: str
     select_all: str
+    staged: str
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
@@ -73,6 +76,25 @@ class Dialect(Protocol):
 
     def tidy(self, cursor: CursorWrapper) -> None:
         """See to it that nothing of a flush is in other files than the database's own."""
+        ...
+
+    def begin_staging(self, cursor: CursorWrapper) -> None:
+        """Make the table of staged rows, without any; not in a transaction."""
+        ...
+
+    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+        """Add rows to those that are staged; not in a transaction."""
+        ...
+
+    def add_staged(self, cursor: CursorWrapper) -> list[str]:
+        """Add what is staged to the totals; return keys whose totals are at a limit now.
+
+        The sum of each key's values, and its total, stop at the limits of 64 bits.
+        """
+        ...
+
+    def put_staged(self, cursor: CursorWrapper) -> int:
+        """Have each key that is staged have the value that is staged; return how many it was."""
         ...
 
     def is_refusal(self, error: Error) -> bool:

@@ -8,20 +8,27 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from counters.increments import MAX_VALUE
 
-_MIN = f"(-{MAX_VALUE} - 1)"
+MIN = f"(-{MAX_VALUE} - 1)"
 """PostgreSQL reads the number itself as the negative of one beyond 64 bits, a numeric."""
-LIMITS = f"({MAX_VALUE}, {_MIN})"
+LIMITS = f"({MAX_VALUE}, {MIN})"
 
 
-def upsert(table: str, source: str, order: str = "key") -> str:
-    """Return the statement that adds the rows of `source` to `table`."""
+_SUM = f"""CASE
+    WHEN excluded.value > 0 AND total.value > {MAX_VALUE} - excluded.value THEN {MAX_VALUE}
+    WHEN excluded.value < 0 AND total.value < {MIN} - excluded.value THEN {MIN}
+    ELSE total.value + excluded.value END"""
+
+
+def upsert(table: str, source: str, order: str = "key", value: str = _SUM) -> str:
+    """Return the statement that adds the rows of `source` to `table`.
+
+    Args:
+        value: what the value is to be of a row that is there: the sum of both.
+    """
     return f"""
         INSERT INTO {table} AS total (key, value)
         SELECT key, value FROM {source} WHERE true ORDER BY {order}
-        ON CONFLICT (key) DO UPDATE SET value = CASE
-            WHEN excluded.value > 0 AND total.value > {MAX_VALUE} - excluded.value THEN {MAX_VALUE}
-            WHEN excluded.value < 0 AND total.value < {_MIN} - excluded.value THEN {_MIN}
-            ELSE total.value + excluded.value END
+        ON CONFLICT (key) DO UPDATE SET value = {value}
         """
 
 

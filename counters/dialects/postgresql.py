@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
 from django.core import checks
@@ -14,13 +14,16 @@ from django.db.backends.utils import CursorWrapper
 from counters.dialects import postgresql_tables
 from counters.dialects.common import (
     LIMITS,
+    MIN,
     check_autocommit,
     encode,
     lock_position,
     select_all,
     upsert,
 )
+from counters.dialects.staging import STAGED, Row, put_staged
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
+from counters.increments import MAX_VALUE
 from counters.models import Number, Position
 
 _MAX_PARAMETER_BYTES = 20 * 1024 * 1024
@@ -42,6 +45,7 @@ class PostgreSQL:
 
     today = "(now() AT TIME ZONE 'utc')::date"
     code_point_order = "C"
+    staged = f"pg_temp.{STAGED}"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -73,6 +77,31 @@ class PostgreSQL:
             insert = f"INSERT INTO pg_temp.counters_deltas SELECT * FROM {given}"
             cursor.execute(insert, [_object([text])])
         return self._merge(cursor, "pg_temp.counters_deltas", [])
+
+    def begin_staging(self, cursor: CursorWrapper) -> None:
+        cursor.execute(f"DROP TABLE IF EXISTS {self.staged}")
+        cursor.execute(
+            f'CREATE TEMPORARY TABLE {STAGED} (line bigint, key text COLLATE "C", value bigint)'
+        )
+
+    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+        cursor.execute(
+            f"INSERT INTO {self.staged}"
+            " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[])",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+    def add_staged(self, cursor: CursorWrapper) -> list[str]:
+        cursor.execute(f"ANALYZE {self.staged}")
+        sums = (
+            f"(SELECT key, greatest(least(sum(value), {MAX_VALUE}), {MIN})::bigint AS value"
+            f" FROM {self.staged} GROUP BY key) AS given"
+        )
+        return self._merge(cursor, sums, [])
+
+    def put_staged(self, cursor: CursorWrapper) -> int:
+        cursor.execute(f"ANALYZE {self.staged}")
+        return put_staged(cursor, self._table, self.staged, 'key COLLATE "C"')
 
     def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
         # The same order for everyone; and the index's, so that its neighbours are changed together.

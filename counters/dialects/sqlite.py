@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from counters.config import config
 from counters.dialects import sqlite_tables
 from counters.dialects.common import (
     LIMITS,
+    MIN,
     check_autocommit,
     encode,
     lock_position,
@@ -23,8 +24,10 @@ from counters.dialects.common import (
     upsert,
 )
 from counters.dialects.sqlite_reader import SQLiteReader, select
+from counters.dialects.staging import STAGED, Row, put_staged
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
+from counters.increments import MAX_VALUE
 from counters.models import Number, Position
 
 _MAX_STAGED_BYTES = 64 * 1024 * 1024
@@ -41,6 +44,7 @@ class SQLite:
     lock_everything = ""  # there is one writer at a time anyway
     today = "date('now')"
     code_point_order = "BINARY"
+    staged = f"temp.{STAGED}"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -51,15 +55,9 @@ class SQLite:
         self.lock_position = lock_position(self._positions)
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
+        self._note_limits(cursor)
         cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_deltas (key text, value integer)")
-        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_at_limit (key text)")
         cursor.execute("DELETE FROM temp.counters_deltas")
-        cursor.execute("DELETE FROM temp.counters_at_limit")
-        cursor.execute(
-            "CREATE TEMPORARY TRIGGER IF NOT EXISTS counters_note_limit"
-            f" AFTER UPDATE ON {self._table} WHEN new.value IN {LIMITS}"
-            " BEGIN INSERT INTO counters_at_limit VALUES (new.key); END"
-        )
         staged_bytes = 0
         for piece in pieces:
             json = encode(piece)
@@ -72,6 +70,19 @@ class SQLite:
                 self._merge(cursor)
                 staged_bytes = 0
         self._merge(cursor)
+        return self._noted(cursor)
+
+    def _note_limits(self, cursor: CursorWrapper) -> None:
+        """Have `_noted` return the keys whose totals reach a limit from now on."""
+        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_at_limit (key text)")
+        cursor.execute("DELETE FROM temp.counters_at_limit")
+        cursor.execute(
+            "CREATE TEMPORARY TRIGGER IF NOT EXISTS counters_note_limit"
+            f" AFTER UPDATE ON {self._table} WHEN new.value IN {LIMITS}"
+            " BEGIN INSERT INTO counters_at_limit VALUES (new.key); END"
+        )
+
+    def _noted(self, cursor: CursorWrapper) -> list[str]:
         cursor.execute("SELECT key FROM temp.counters_at_limit")
         return [key for (key,) in cursor.fetchall()]
 
@@ -93,6 +104,26 @@ class SQLite:
         # The file is whole by itself then, whoever keeps it open. Readers are not waited for long.
         cursor.execute("PRAGMA busy_timeout = 100")
         cursor.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
+
+    def begin_staging(self, cursor: CursorWrapper) -> None:
+        cursor.execute("PRAGMA temp_store = FILE")  # ten million rows have to fit
+        cursor.execute(f"DROP TABLE IF EXISTS {self.staged}")
+        cursor.execute(
+            f"CREATE TABLE {self.staged} (line integer PRIMARY KEY, key text, value integer)"
+        )
+
+    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+        cursor.execute("BEGIN DEFERRED")  # of the temporary database alone: it locks no other
+        cursor.executemany(f"INSERT INTO {self.staged} VALUES (%s, %s, %s)", rows)
+        cursor.execute("COMMIT")
+
+    def add_staged(self, cursor: CursorWrapper) -> list[str]:
+        self._note_limits(cursor)
+        cursor.execute(upsert(self._table, _sums(self.staged)))
+        return self._noted(cursor)
+
+    def put_staged(self, cursor: CursorWrapper) -> int:
+        return put_staged(cursor, self._table, self.staged, "key")
 
     def is_refusal(self, error: Error) -> bool:
         return isinstance(error, IntegrityError | DataError)
@@ -163,3 +194,19 @@ class SQLite:
                 )
             )
         return errors
+
+
+def _sums(staged: str) -> str:
+    """Return a query of the sum of each key's values, which stops at 64 bits.
+
+    SQLite's own sum fails beyond them. So the upper and the lower halves are summed apart.
+    """
+    upper, lower = "(upper + (lower >> 32))", "(lower & 4294967295)"
+    return f"""(SELECT key, CASE
+            WHEN {upper} > 2147483647 THEN {MAX_VALUE}
+            WHEN {upper} < -2147483648 THEN {MIN}
+            ELSE ({upper} << 32) | {lower} END AS value
+        FROM (
+            SELECT key, sum(value >> 32) AS upper, sum(value & 4294967295) AS lower
+            FROM {staged} GROUP BY key
+        )) AS given"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -12,13 +12,14 @@ import msgspec
 from counters.increments import (
     MAX_BATCH_LENGTH,
     MAX_KEY_LENGTH,
-    MAX_VALUE,
-    MIN_VALUE,
     BadIncrement,
     Batch,
     Increment,
+    Value,
     check_key,
-    check_range,
+    key_too_long,
+    parse_value,
+    why_refused,
 )
 
 MAX_FORM_FIELDS = 100
@@ -31,6 +32,14 @@ _MAX_FORM_NAME_BYTES = len("value") * _ESCAPED_BYTES
 _MAX_FORM_KEY_BYTES = MAX_KEY_LENGTH * 4 * _ESCAPED_BYTES
 """A character has 4 bytes in UTF-8 at the most."""
 
+
+class _Total(msgspec.Struct, frozen=True, gc=False):
+    """What a total is set to."""
+
+    value: Value
+
+
+_decode_total = msgspec.json.Decoder(_Total).decode
 _decode: Callable[[bytes], Increment | list[Increment]] = msgspec.json.Decoder(
     Increment | list[Increment]
 ).decode
@@ -91,11 +100,11 @@ def _parse_any_form(body: bytes) -> Increment:
     if value is None:
         raise BadIncrement("value is missing", "value")
     if len(key) > _MAX_FORM_KEY_BYTES:
-        raise _key_too_long()
+        raise key_too_long()
     if len(value) > MAX_FORM_VALUE_BYTES:
         limit = MAX_FORM_VALUE_BYTES
         raise BadIncrement(f"value is longer than {limit} bytes", "value", limit)
-    return Increment(_key(_unquote(key)), _value(_unquote(value)))
+    return Increment(_key(_unquote(key)), parse_value(_unquote(value)))
 
 
 def parse_json(body: bytes) -> Increment | Batch:
@@ -109,7 +118,7 @@ def parse_json(body: bytes) -> Increment | Batch:
         if not body.isascii():
             body.decode()  # msgspec does not look into fields that it skips
     except msgspec.ValidationError as error:
-        _refuse(error)
+        raise why_refused(error, "an object with key and value, or a list of them") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if body.startswith(_BOM) and not body.startswith(_BOM * 2):
             return parse_json(body[len(_BOM) :])
@@ -137,9 +146,24 @@ def parse_json(body: bytes) -> Increment | Batch:
     return Batch(batch, body) if isinstance(increments, list) else increments
 
 
-def _key_too_long(at: str = "") -> BadIncrement:
-    limit = MAX_KEY_LENGTH
-    return BadIncrement(f"key is longer than {limit} characters{at}", "key", limit)
+def parse_total(body: bytes) -> int:
+    """Return the value in a JSON body, `{"value": 7}`; other fields are skipped.
+
+    Raises:
+        BadIncrement: the JSON is malformed, or it has no value, or not a single one.
+    """
+    body = body.removeprefix(_BOM)
+    try:
+        total = _decode_total(body)
+        body.decode()
+    except msgspec.ValidationError as error:
+        raise why_refused(error, "an object with value") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadIncrement(f"body is not valid JSON in UTF-8: {error}", "body") from error
+    except RecursionError as error:
+        raise BadIncrement(_TOO_DEEP, "body") from error
+    _refuse_repeated_fields(body, 1, _TotalNames)
+    return total.value
 
 
 def _unquote(content: bytes) -> bytes:
@@ -157,41 +181,6 @@ def _key(content: bytes) -> str:
     return key
 
 
-def _value(content: bytes) -> int:
-    digits = content[1:] if content[:1] in (b"-", b"+") else content
-    if not digits.isdigit():
-        problem = "is not a whole number" if content else "is empty"
-        raise BadIncrement(f"value {problem}", "value")
-    digits = digits.lstrip(b"0")[:20]  # more digits are out of range anyway
-    value = int(digits or b"0")
-    if content[:1] == b"-":
-        value = -value
-    check_range(value)
-    return value
-
-
-def _refuse(error: msgspec.ValidationError) -> NoReturn:
-    """Say in our words what msgspec says as "Expected `int`, got `str` - at `$[3].value`"."""
-    message, _, place = str(error).partition(" - at ")
-    place = place.strip("`").removeprefix("$")
-    at = f" (at {place})" if place.startswith("[") else ""  # which one of a batch
-    if missing := re.search(r"missing required field `(\w+)`", message):
-        raise BadIncrement(f"{missing[1]} is missing{at}", missing[1]) from error
-    field = place.rpartition(".")[2] if "." in place else "body"
-    if field == "key" and ">= 1" in message:
-        raise BadIncrement(f"key is empty{at}", field, 1) from error
-    if field == "key" and "<=" in message:
-        raise _key_too_long(at) from error
-    if field == "value" and "<=" in message:
-        raise BadIncrement(f"value is greater than {MAX_VALUE}{at}", field, MAX_VALUE) from error
-    if field == "value" and ">=" in message:
-        raise BadIncrement(f"value is less than {MIN_VALUE}{at}", field, MIN_VALUE) from error
-    expected = {"key": "a string", "value": "a whole number"}.get(
-        field, "an object with key and value, or a list of them"
-    )
-    raise BadIncrement(f"{field} is not {expected}{at}", field) from error
-
-
 class _Key:
     """Stands for any key."""
 
@@ -207,7 +196,15 @@ class _Names(msgspec.Struct, gc=False):
     value: _Value
 
 
-def _refuse_repeated_fields(body: bytes, increments: int) -> None:
+class _TotalNames(msgspec.Struct, gc=False):
+    """A total of which only the name matters."""
+
+    value: _Value
+
+
+def _refuse_repeated_fields(
+    body: bytes, increments: int, names: Any = _Names | list[_Names]
+) -> None:
     """Raise BadIncrement where `body`, which has so many increments, gives a field of one twice.
 
     Of two fields with the same name msgspec keeps the last, but it calls the hook for both.
@@ -221,7 +218,7 @@ def _refuse_repeated_fields(body: bytes, increments: int) -> None:
         return field()
 
     try:
-        msgspec.json.decode(body, type=_Names | list[_Names], dec_hook=note)
+        msgspec.json.decode(body, type=names, dec_hook=note)
     except LookupError as error:
         name = "key" if seen[_Key] > increments else "value"
         raise BadIncrement(f"{name} is given twice", name, 1) from error

@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 from counters.config import config
 from counters.increments import BadIncrement
 from counters.totals import close_connection
-from counters.web import badge, cors, export, health, home, listing, numbers, replies
+from counters.web import badge, cors, export, health, home, listing, numbers, replies, setting
 from counters.web.bearer import has_token
 from counters.web.lookup import Lookup, log_failure
 from counters.web.replies import Reply, Stream
@@ -41,7 +41,11 @@ class Handler:
 Endpoint = Mapping[str, Handler]
 """The handlers, by their methods. GET answers HEAD, too."""
 
-_TOTAL: Endpoint = {"GET": Handler(numbers.total)}
+_TOTAL: Endpoint = {
+    "GET": Handler(numbers.total),
+    "PUT": Handler(setting.put, waits=True, reads_body=True, sets_totals=True),
+    "DELETE": Handler(setting.delete, waits=True, sets_totals=True),
+}
 _HEALTH: Endpoint = {"GET": Handler(health.answer, reads_totals=False)}
 _EXACT: dict[str, Endpoint] = {
     home.PATH: {"GET": Handler(home.answer, reads_totals=False)},

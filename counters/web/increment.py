@@ -17,6 +17,7 @@ from counters.web import cors, numbers, replies
 from counters.web.bearer import has_token
 from counters.web.bodies import parse_form, parse_json
 from counters.web.lookup import Lookup
+from counters.web.media_types import media_type_of, transfer_refusal
 from counters.web.origins import may_count
 from counters.web.replies import RECORDED, Reply
 from counters.web.request import Fields, fields_of_django
@@ -37,15 +38,6 @@ OTHER_METHOD = replies.not_allowed("POST")
 _OTHER_TYPE = replies.error(
     415, f"Content-Type is neither {' nor '.join(_PARSERS)}", field="Content-Type"
 )
-_TWO_TYPES = replies.error(400, "Content-Type is given twice", field="Content-Type")
-_ENCODED = replies.reply(
-    415,
-    {
-        "error": "Content-Encoding is not identity: send the body as it is",
-        "field": "Content-Encoding",
-    },
-    Accept_Encoding="identity",
-)
 _EMPTY = replies.error(400, "the body is empty: key and value belong into it", field="body")
 _IN_QUERY = replies.error(
     400, "the body is empty: key and value belong into it, not into the URL", field="body"
@@ -58,10 +50,8 @@ def reader_of(fields: Fields) -> Read | Reply:
     Where the headers are reason enough to refuse it, return the reply. Requests with the same
     headers may share what is returned.
     """
-    transfer_encoding = fields.transfer_encoding.strip().lower()
-    if transfer_encoding not in ("", "chunked"):
-        sentence = "Transfer-Encoding is not chunked"
-        return replies.error(501, sentence, field="Transfer-Encoding")
+    if refusal := transfer_refusal(fields):
+        return refusal
     settings = config()
     token = settings.increment_token
     if token and not has_token(fields.authorization, token):
@@ -88,12 +78,8 @@ def reader_of(fields: Fields) -> Read | Reply:
 
 def _parser_of(fields: Fields) -> Callable[[bytes], Increment | Batch] | Reply:
     """Return what reads a body of this type, or the reply that refuses it."""
-    if fields.content_encoding.strip().lower() not in ("", "identity"):
-        return _ENCODED
-    media_type = fields.content_type.partition(";")[0].strip().lower()
-    if "," in media_type:
-        return _TWO_TYPES
-    return _PARSERS.get(media_type, _OTHER_TYPE)
+    media_type = media_type_of(fields)
+    return media_type if isinstance(media_type, Reply) else _PARSERS.get(media_type, _OTHER_TYPE)
 
 
 def representation(request: Increment | Batch) -> Lookup:

@@ -1,0 +1,222 @@
+"""The rows of an import: read from CSV, NDJSON or an SQLite database, and checked.
+
+Rows come in lists of a thousand, which are checked as a whole, for that is fast. Only where
+something is odd are they looked at one by one.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from typing import AnyStr, BinaryIO, TypeVar
+
+import msgspec
+
+from counters.dialects.staging import Row
+from counters.exporting import CSV_HEADER
+from counters.increments import (
+    MAX_KEY_LENGTH,
+    BadIncrement,
+    Increment,
+    check_key,
+    checked,
+    parse_value,
+    why_refused,
+)
+
+_ROWS = 1000
+_MAX_LINE_LENGTH = 64 * 1024
+"""Longest line that is read: more than twenty times as long as the longest row is written."""
+SQLITE_MAGIC = b"SQLite format 3\0"
+"""What such a database begins with."""
+
+_Item = TypeVar("_Item")
+_decoder = msgspec.json.Decoder(Increment)
+_are_plain_values = re.compile(r"(?:-?[0-9]{1,18}\n)*").fullmatch
+_line_ends = re.compile(r"\r\n?|\n").findall
+_BOM = b"\xef\xbb\xbf"
+
+
+class BadRow(ValueError):
+    """A row cannot be imported. The text names it, its field and what is wrong."""
+
+
+def _bad_row(line: int, problem: str, what: str = "line") -> BadRow:
+    return BadRow(f"{what} {line}: {problem}")
+
+
+def read_csv(file: BinaryIO) -> Iterator[list[Row]]:
+    """Yield the rows of a CSV file: RFC 4180, in UTF-8, with the header key,value.
+
+    Raises:
+        BadRow: one is no total, or it is no such file.
+    """
+    # What is not UTF-8 becomes halves of surrogate pairs, which no key has.
+    text = TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.reader(_lines(text.readline), strict=True)
+    ended = 0
+    try:
+        for records in _in_lists(reader):
+            lines = _first_lines(records, ended + 1, reader.line_num - ended)
+            if not ended:
+                if tuple(records[0]) != CSV_HEADER:
+                    raise _bad_row(1, f"the header is not {','.join(CSV_HEADER)}")
+                lines, records = lines[1:], records[1:]
+            ended = reader.line_num
+            if records:
+                yield _checked_records(lines, records)
+    except csv.Error as error:
+        raise _bad_row(reader.line_num, f"it is malformed: {error}") from error
+    if not ended:
+        raise _bad_row(1, f"the header is not {','.join(CSV_HEADER)}")
+
+
+def read_ndjson(file: BinaryIO) -> Iterator[list[Row]]:
+    """Yield the rows of a file that has a JSON object with `key` and `value` in each line.
+
+    Raises:
+        BadRow: one is no total.
+    """
+    ended = 0
+    for lines in _in_lists(_lines(file.readline)):
+        yield _checked_lines(ended + 1, lines)
+        ended += len(lines)
+
+
+def read_database(path: Path) -> Iterator[list[Row]]:
+    """Yield the rows of table `numbers` in an SQLite database, also one of the service before.
+
+    Raises:
+        BadRow: one is no total.
+        sqlite3.Error: it cannot be read.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
+        source.text_factory = lambda text: text.decode(errors="surrogateescape")
+        cursor = source.execute(
+            "SELECT CASE WHEN typeof(key) IN ('integer', 'real') THEN CAST(key AS text) ELSE key"
+            " END, value FROM main.numbers"
+        )
+        ended = 0
+        while pairs := cursor.fetchmany(_ROWS):
+            yield _checked_pairs(ended + 1, pairs)
+            ended += len(pairs)
+
+
+def _lines(readline: Callable[[int], AnyStr]) -> Iterator[AnyStr]:
+    number = 0
+    while line := readline(_MAX_LINE_LENGTH):
+        number += 1
+        if len(line) == _MAX_LINE_LENGTH:
+            unit = "characters" if isinstance(line, str) else "bytes"
+            raise _bad_row(number, f"it is longer than {_MAX_LINE_LENGTH} {unit}")
+        yield line
+
+
+def _in_lists(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    """Yield items in lists. Where one cannot be read, those before it come before the error."""
+    while True:
+        some: list[_Item] = []
+        try:
+            some.extend(islice(items, _ROWS))
+        except (csv.Error, BadRow):
+            if some:
+                yield some
+            raise
+        if not some:
+            return
+        yield some
+
+
+def _first_lines(records: list[list[str]], begin: int, lines: int) -> Sequence[int]:
+    """Return the number of the line in which each record begins.
+
+    Args:
+        begin: that of the first one.
+        lines: how many lines there are up to where the reader stands.
+    """
+    if lines == len(records):
+        return range(begin, begin + lines)
+    found = []
+    for record in records:
+        found.append(begin)
+        begin += 1 + sum(len(_line_ends(content)) for content in record)
+    return found
+
+
+def _are_keys(keys: Sequence[str]) -> bool:
+    """Return whether all are keys; of hundreds at once, that is faster than `check_key`."""
+    text = "".join(keys)
+    lengths = set(map(len, keys))
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError:
+        return False
+    return 0 not in lengths and max(lengths) <= MAX_KEY_LENGTH and "\0" not in text
+
+
+def _checked_records(lines: Sequence[int], records: list[list[str]]) -> list[Row]:
+    if set(map(len, records)) == {2}:
+        keys, values = zip(*records, strict=True)
+        if _are_plain_values("\n".join((*values, ""))) and _are_keys(keys):
+            return list(zip(lines, keys, map(int, values), strict=True))
+    rows = []
+    for line, record in zip(lines, records, strict=True):
+        if not record:  # an empty line
+            continue
+        if len(record) != len(CSV_HEADER):
+            raise _bad_row(line, f"it has not two fields, key and value, but {len(record)}")
+        key, text = record
+        try:
+            check_key(key)
+            rows.append((line, key, parse_value(text.encode(errors="replace"))))
+        except BadIncrement as problem:
+            raise _bad_row(line, problem.error) from problem
+    return rows
+
+
+def _checked_lines(begin: int, lines: list[bytes]) -> list[Row]:
+    try:
+        found = _decoder.decode_lines(b"".join(lines))
+        if len(found) == len(lines) and _are_keys([increment.key for increment in found]):
+            return [
+                (line, increment.key, increment.value)
+                for line, increment in enumerate(found, begin)
+            ]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # one of them; the first is looked for
+    return [(line, increment.key, increment.value) for line, increment in _one_by_one(begin, lines)]
+
+
+def _one_by_one(begin: int, lines: Iterable[bytes]) -> Iterator[tuple[int, Increment]]:
+    for number, line in enumerate(lines, begin):
+        content = line.removeprefix(_BOM) if number == 1 else line
+        if not content.strip():  # an empty line
+            continue
+        try:
+            increment = _decoder.decode(content)
+            check_key(increment.key)
+        except msgspec.ValidationError as error:
+            problem = why_refused(error, "an object with key and value")
+            raise _bad_row(number, problem.error.replace("body is", "it is")) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _bad_row(number, f"it is not valid JSON in UTF-8: {error}") from error
+        except BadIncrement as problem:
+            raise _bad_row(number, problem.error) from problem
+        yield number, increment
+
+
+def _checked_pairs(begin: int, pairs: list[tuple[object, object]]) -> list[Row]:
+    rows = []
+    for number, (key, value) in enumerate(pairs, begin):
+        try:
+            increment = checked(key, value)
+        except BadIncrement as problem:
+            raise _bad_row(number, problem.error, "row") from problem
+        rows.append((number, increment.key, increment.value))
+    return rows
