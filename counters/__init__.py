@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from counters.increments import BadIncrement as BadIncrement
 
 __all__ = ["BadIncrement", "NotRecorded", "increment", "increment_many"]
+__version__ = "0.1.0"
 
 
 def increment(key: str, value: int = 1) -> None:

@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -36,6 +37,8 @@ class Bell:
             os.set_blocking(self._writes, False)
         for fd in {self._reads, self._writes}:
             keep_from_children(fd)
+        for _ in _living(folder):  # which removes the others: processes may be killed often
+            pass
 
     def _named_pipe(self) -> int:
         make_folder(self._path.parent)
@@ -67,11 +70,12 @@ class Bell:
 
 
 def ring_all(folder: Path) -> int:
-    """Ring the bells of all processes that count in this folder; return how many there are.
+    """Ring the bells of all processes that count in this folder; return how many there are."""
+    return sum(_ring(fd) for fd in _living(folder))
 
-    Bells of processes that are gone are removed.
-    """
-    heard = 0
+
+def _living(folder: Path) -> Iterator[int]:
+    """Open each bell that somebody hears, for writing; remove those of processes that are gone."""
     for path in folder.glob(f"*{_SUFFIX}"):
         try:
             fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -81,10 +85,9 @@ def ring_all(folder: Path) -> int:
             continue
         try:
             if stat.S_ISFIFO(os.fstat(fd).st_mode):
-                heard += _ring(fd)
+                yield fd
         finally:
             os.close(fd)
-    return heard
 
 
 def _ring(fd: int) -> bool:

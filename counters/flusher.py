@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries, while flushes fail."""
-_RESTS = 4
+_RESTS = 9
 _LONGEST_REST_SECONDS = 1.0
 """After a flush it rests for so many times as long as that took, whoever rings: clients that ask
-for fresh totals again and again have it flush for a fifth of the time at the most."""
+for fresh totals again and again have it flush for a tenth of the time at the most."""
 _MAX_TOLD = 10
 """Causes of failures that are logged before a flush succeeds again: each may have a new text."""
 _PRUNE_SECONDS = 3600.0
@@ -125,6 +125,7 @@ class Flusher:
             self._leave_room()
             self._flush_all()
             self._prune()
+            totals.tidy()
         finally:
             # Each flush has a connection of its own: one kept open would go on writing to a
             # database file that has been deleted or replaced.

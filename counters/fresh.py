@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,17 +21,23 @@ what its journal holds is flushed from the file."""
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.001, 0.02
 
 
-def catch_up(folder: Path) -> None:
+PositionsOf = Callable[[Collection[str]], dict[str, int]]
+
+
+def catch_up(folder: Path, positions_of: PositionsOf = totals.positions_of) -> None:
     """Return once all that was acknowledged before the call is in the totals.
 
     It has the processes that count in `folder` flush. What somebody else has asked for meanwhile is
     done by the same flushes.
 
+    Args:
+        positions_of: asks the database for positions.
+
     Raises:
         django.db.Error: the database failed.
     """
     wanted = {path: _size(path) for path in journals(folder)}
-    lacking = _lacking(wanted)
+    lacking = _lacking(wanted, positions_of)
     if not lacking:
         return
     lacking = _countable(lacking, totals_ids().accepted)
@@ -41,17 +47,17 @@ def catch_up(folder: Path) -> None:
     while lacking and is_heard and time.monotonic() < until:
         time.sleep(pause_seconds)
         pause_seconds = min(pause_seconds * 1.5, _LONGEST_LOOK_SECONDS)
-        lacking = _lacking(lacking)
+        lacking = _lacking(lacking, positions_of)
     if lacking:
         flush_journals(folder, set())
 
 
-def _lacking(wanted: dict[Path, int]) -> dict[Path, int]:
+def _lacking(wanted: dict[Path, int], positions_of: PositionsOf) -> dict[Path, int]:
     """Return those of the journals that are not in the totals up to the size that is wanted.
 
     A journal that is shorter by now has lost a record that nobody was told of.
     """
-    positions = totals.positions_of([path.stem for path in wanted])
+    positions = positions_of([path.stem for path in wanted])
     return {
         path: size
         for path, size in wanted.items()

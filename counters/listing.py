@@ -50,7 +50,8 @@ def all_totals() -> QuerySet[Any]:
     Tables may have another order, such as one that somebody has made by hand.
     """
     order = dialect_of(totals.connection()).code_point_order
-    return Number.objects.annotate(point=Collate("key", order))
+    found: QuerySet[Any] = Number.objects.annotate(point=Collate("key", order))
+    return found
 
 
 def page_by_key(

@@ -21,7 +21,7 @@ from django.db.models import Q
 
 from counters import failures
 from counters.config import config
-from counters.dialects import Dialect, dialect_of
+from counters.dialects import Dialect, TotalsReader, dialect_of
 from counters.increments import MAX_VALUE, MIN_VALUE
 from counters.models import Number, Position
 
@@ -168,6 +168,17 @@ def totals_of(keys: Collection[str]) -> dict[str, int]:
     """
     with connection().cursor() as cursor:
         return _dialect().totals_of(cursor, keys)
+
+
+def reader() -> TotalsReader:
+    """Return what reads totals again and again in this thread."""
+    return _dialect().reader()
+
+
+def tidy() -> None:
+    """See to it that all that was flushed is in the database's own file."""
+    with connection().cursor() as cursor:
+        _dialect().tidy(cursor)
 
 
 def lock_everything() -> None:

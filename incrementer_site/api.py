@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from counters.increments import Batch, Increment
 from counters.recorder import recorder
-from counters.totals import close_connection
 from counters.web import cors, increment, replies
 from counters.web.conditional import for_client
-from counters.web.endpoints import Handler, endpoint_at, handler_of
+from counters.web.endpoints import Answer, Handler, endpoint_at, handler_of
 from counters.web.endpoints import answer as answer_by
 from counters.web.increment import Read
 from counters.web.lookup import Lookup
-from counters.web.replies import RECORDED, Reply
+from counters.web.replies import RECORDED, Reply, Stream
 from counters.web.request import BadRequest, Fields, Request, unescaped_path
 from incrementer_site import lookups
 from incrementer_site.incoming import incoming_increments
 from incrementer_site.lane.heads import fields_of
 from incrementer_site.messages import body_of, discard_body, wait_until_gone
 from incrementer_site.pool import Busy, Pool
+from incrementer_site.readers import Readers
 
 logger = logging.getLogger(__name__)
 
 _SHORT_BYTES = 4096
 _one_at_a_time = asyncio.Lock()
 """Of bodies that are not short, one is looked at in each turn of the event loop."""
-# Two, as for pages: while one waits for the database, the other goes on.
-_waits = Pool(places=2, max_waiting=64, max_wait_seconds=10)
+_PLACES = 2
+"""As for pages: while one waits for the database, the other goes on."""
+_waits = Pool(places=_PLACES, max_waiting=64, max_wait_seconds=10)
+_readers = Readers(threads=_PLACES)
 
 
 def is_for_api(path: str) -> bool:
@@ -37,7 +40,7 @@ def is_for_api(path: str) -> bool:
     return path == increment.PATH or endpoint_at(path) is not None
 
 
-async def answer(scope: Any, receive: Any) -> Reply | None:
+async def answer(scope: Any, receive: Any) -> Reply | Stream | None:
     """Return the reply to a request at a path that `is_for_api`; None where its client has gone."""
     fields = fields_of(scope["headers"], scope["query_string"])
     try:
@@ -51,7 +54,7 @@ async def answer(scope: Any, receive: Any) -> Reply | None:
     return None if reply is None else cors.allowed(fields, reply)
 
 
-async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | None:
+async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | Stream | None:
     method, path = scope["method"], unescaped_path(scope["raw_path"])
     if path == increment.PATH:
         if method == "POST":
@@ -71,7 +74,7 @@ async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | None:
     return for_client(request, reply)
 
 
-async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Reply:
+async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Reply | Stream:
     if isinstance(handler, Reply):
         return handler
     if handler.waits:
@@ -81,17 +84,11 @@ async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Re
     return await lookups.answer(found) if isinstance(found, Lookup) else found
 
 
-async def _in_thread(handler: Handler, request: Request, receive: Any) -> Reply | Lookup:
-    def run() -> Reply | Lookup:
-        try:
-            return answer_by(handler, request)
-        finally:
-            close_connection()
-
+async def _in_thread(handler: Handler, request: Request, receive: Any) -> Answer:
     gone = asyncio.ensure_future(wait_until_gone(receive))
     try:
         async with _waits.place(gone):
-            return await asyncio.to_thread(run)
+            return await _readers.call(partial(answer_by, handler, request))
     except Busy:
         return replies.unavailable("too many other requests are under way")
     finally:

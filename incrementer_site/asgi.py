@@ -24,11 +24,16 @@ from django.urls import reverse  # noqa: E402  (needs Django to be set up, as th
 from counters.recorder import recorder, stop_recorder  # noqa: E402
 from counters.web import replies  # noqa: E402
 from counters.web.middleware import is_served  # noqa: E402
-from counters.web.replies import Reply  # noqa: E402
+from counters.web.replies import Reply, Stream  # noqa: E402
 from incrementer_site import api  # noqa: E402
 from incrementer_site.incoming import incoming_pages  # noqa: E402
 from incrementer_site.logins import LoginThrottle, send_too_many  # noqa: E402
-from incrementer_site.messages import body_of, discard_body, send_reply  # noqa: E402
+from incrementer_site.messages import (  # noqa: E402
+    body_of,
+    discard_body,
+    send_reply,
+    send_stream,
+)
 from incrementer_site.pages import Pages  # noqa: E402
 from incrementer_site.turns import Turns  # noqa: E402
 
@@ -53,7 +58,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     elif api.is_for_api(scope["path"]):
         await _turns.place()
         reply = await api.answer(scope, receive)
-        if reply is not None:
+        if isinstance(reply, Stream):
+            await send_stream(reply, receive, send)
+        elif reply is not None:
             await send_reply(reply, send)
     elif not is_served(scope["path"]):
         await _turns.place()

@@ -7,7 +7,6 @@ times a second at the most, however many clients there are; and the event loop n
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,7 +14,6 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from counters import totals
-from counters.dialects import dialect_of
 from counters.web import replies
 from counters.web.lookup import Lookup, totals_for
 from counters.web.replies import Reply
@@ -23,7 +21,7 @@ from counters.web.replies import Reply
 _MAX_KEYS = 2000
 """Keys in a query, and those of the lookup that goes beyond: others are not to wait long."""
 _IDLE_SECONDS = 1.0
-"""An open connection keeps SQLite from tidying up its files."""
+"""How long a connection is kept that nobody needs."""
 
 Callback = Callable[[Reply], object]
 _Totals = Mapping[str, int] | None
@@ -70,18 +68,16 @@ class Lookups:
             callback(replies.totals_unavailable() if found is None else lookup.render(found))
 
     def _run(self) -> None:
-        opened_at = 0.0
-        lifetime_seconds = dialect_of(totals.connection()).read_connection_seconds
+        reader = totals.reader()
         while True:
             try:
                 keys, found = self._batches.get(timeout=_IDLE_SECONDS)
             except Empty:
-                totals.close_connection()
+                reader.close()
                 keys, found = self._batches.get()
-            if time.monotonic() - opened_at > lifetime_seconds:
-                totals.close_connection()
-                opened_at = time.monotonic()
-            found(totals_for(keys, is_fresh=self._are_fresh))
+            found(totals_for(keys, reader, is_fresh=self._are_fresh))
+            if self._are_fresh:
+                totals.close_connection()  # which can write, unlike that of the reader
 
 
 @cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from counters.config import config
-from counters.web.replies import Reply
+from counters.web.replies import Reply, Stream, StreamEnded
 from incrementer_site.incoming import IncomingBytes
 
 
@@ -73,8 +74,34 @@ async def send_reply(reply: Reply, send: Any) -> None:
     await send_whole(reply.status, dict(reply.all_headers()), reply.body, send)
 
 
+async def send_stream(stream: Stream, receive: Any, send: Any) -> None:
+    """Send a body while it is made. A thread makes each piece once the client has taken others.
+
+    Where it ends before its end, the server closes the connection without the last chunk.
+    """
+    gone = asyncio.ensure_future(wait_until_gone(receive))
+    try:
+        await send(_start(stream.status, stream.all_headers()))
+        while not gone.done():
+            chunk = await asyncio.to_thread(next, stream.chunks, None)
+            is_last = chunk is None
+            message = {"type": "http.response.body", "body": chunk or b"", "more_body": not is_last}
+            await send(message)
+            if is_last:
+                break
+    except StreamEnded:
+        pass  # the log has it
+    finally:
+        gone.cancel()
+        await asyncio.to_thread(stream.chunks.close)
+
+
 async def send_whole(status: int, headers: Mapping[str, str], body: bytes, send: Any) -> None:
     """Send a reply that is here as a whole."""
-    encoded = [(name.lower().encode(), value.encode("latin1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send(_start(status, list(headers.items())))
     await send({"type": "http.response.body", "body": body})
+
+
+def _start(status: int, headers: list[tuple[str, str]]) -> dict[str, Any]:
+    encoded = [(name.lower().encode(), value.encode("latin1")) for name, value in headers]
+    return {"type": "http.response.start", "status": status, "headers": encoded}

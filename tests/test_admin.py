@@ -10,6 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from tests.testbed.admin import SUPERUSER
+from tests.testbed.browser import chromium
 from tests.testbed.programs import needs
 from tests.testbed.service import Service, StartService
 from tests.testbed.waiting import wait_for
@@ -19,26 +20,8 @@ pytestmark = needs("chromium", "chromedriver")
 
 @pytest.fixture
 def browser() -> Iterator[webdriver.Chrome]:
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium, "chromium is not installed"
-    assert chromedriver, "chromedriver is not installed"
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",  # which Chromium needs as root
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ):
-        options.add_argument(argument)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
-    yield browser
-    browser.quit()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

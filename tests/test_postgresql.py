@@ -198,3 +198,39 @@ def test_more_is_flushed_at_once_than_one_statement_can_take(
         service.manage("flushnumbers")
         ((keys_counted, total),) = rows(database_url, "SELECT count(*), sum(value) FROM numbers")
     assert (keys_counted, int(total)) == (50_000, 50_000)
+
+
+_COLLATION = """
+    SELECT collname FROM pg_attribute JOIN pg_collation AS c ON c.oid = attcollation
+    WHERE attrelid = 'numbers'::regclass AND attname = 'key'
+    """
+
+
+def test_keys_are_in_the_order_of_code_points_also_in_a_database_of_a_version_before(
+    database_url: str, tmp_path: Path
+) -> None:
+    service = Service(tmp_path, DATABASE_URL=database_url)
+    service.manage("migrate", "-v0")
+    assert rows(database_url, _COLLATION) == [("C",)]
+    service.manage("migrate", "-v0", "counters", "0003")
+    assert rows(database_url, _COLLATION) == [("default",)]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO numbers VALUES ('a', 1)")
+        connection.execute("CREATE VIEW best AS SELECT key FROM numbers WHERE value > 9")
+    told = service.manage("migrate", "-v0", code=1)
+    assert "view best depends on column" in told
+    assert "Traceback" not in told
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP VIEW best")
+    service.manage("migrate", "-v0")
+    assert rows(database_url, _COLLATION) == [("C",)]
+    with service:
+        service.increment("a")
+        service.wait_for_totals({"a": 2})
+    plan = "EXPLAIN SELECT * FROM numbers WHERE key >= 'a' AND key < 'b' ORDER BY key LIMIT 9"
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET enable_seqscan = off")
+        connection.execute("SET enable_bitmapscan = off")
+        told = str(connection.execute(plan).fetchall())
+    assert "numbers_key_index" in told
+    assert "Sort" not in told

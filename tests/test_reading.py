@@ -63,8 +63,8 @@ def test_any_key_can_be_asked_for(service: Service, key: str) -> None:
     expected = {"key": key, "value": KEYS.index(key)}
     reply = get(service, of_key(key))
     assert (reply.status, reply.json()) == (200, expected)
-    assert reply.headers["content-type"] == "application/json"
-    assert reply.headers["cache-control"] == "no-cache"
+    assert reply.headers.get("content-type") == "application/json"
+    assert reply.headers.get("cache-control") == "no-cache"
     listed = get(service, f"/numbers?key={quote_plus(key)}")
     assert (listed.status, listed.json()) == (200, {"numbers": [expected], "next": None})
 
@@ -81,7 +81,9 @@ def test_many_keys_come_in_the_order_asked_and_null_where_never_counted(service:
     assert values == [*reversed(range(len(KEYS))), None, 0, None]
 
 
-def test_a_thousand_keys_at_once_and_no_more(service: Service) -> None:
+def test_a_thousand_keys_at_once_and_no_more(shared_service: Service) -> None:
+    # (With other workers than ours, gunicorn takes no request line of this length.)
+    service = shared_service
     query = "&".join(f"key=k{number}" for number in range(1000))
     assert len(get(service, f"/numbers?{query}").json()["numbers"]) == 1000
     reply = get(service, f"/numbers?{query}&key=one")
@@ -111,7 +113,7 @@ def test_a_key_never_counted_is_not_found(service: Service) -> None:
         ("/numbers?key=a&key=", "key"),
         (f"/numbers?key={'x' * 256}", "key"),
         ("/numbers?key=%ff", "query"),
-        ("/numbers?" + "key=a&" * 1200, "query"),
+        ("/numbers?" + "a&" * 1200, "query"),
         ("/numbers?key=a&fresh=yes", "fresh"),
     ],
 )
@@ -124,17 +126,17 @@ def test_other_methods_are_refused(service: Service) -> None:
     for path in ("/numbers/a", "/numbers"):
         reply = service.request("POST", path, b"key=a&value=1", {"Content-Type": FORM})
         assert reply.status == 405
-        assert "GET" in (reply.headers["allow"] or "")
+        assert "GET" in (reply.headers.get("allow") or "")
 
 
 def test_a_client_that_has_it_gets_it_once(service: Service) -> None:
     for path in (of_key("a/b"), "/numbers?key=a%2Fb"):
         first = get(service, path)
-        tag = first.headers["etag"] or ""
+        tag = first.headers.get("etag") or ""
         for known in (tag, f'W/{tag}, "other"', f'"other" , {tag}', "*"):
             again = get(service, path, If_None_Match=known)
             assert (again.status, again.body) == (304, b"")
-            assert again.headers["etag"] == tag
+            assert again.headers.get("etag") == tag
         assert get(service, path, If_None_Match='"other"').body == first.body
 
 
@@ -143,7 +145,7 @@ def test_head_is_get_without_the_body(service: Service) -> None:
         got, head = get(service, path), service.request("HEAD", path)
         assert (head.status, head.body) == (got.status, b"")
         for name in ("content-type", "content-length", "etag", "cache-control"):
-            assert head.headers[name] == got.headers[name]
+            assert head.headers.get(name) == got.headers.get(name)
 
 
 @pytest.mark.parametrize("command", WAYS.values(), ids=WAYS)
@@ -156,7 +158,7 @@ def test_each_token_does_its_own_job(start_service: StartService, command: tuple
         assert get(service, path, **reader).status == 200
         for headers in (counter, {}, {"Authorization": "Basic read"}):
             reply = get(service, path, **headers)
-            assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer")
+            assert (reply.status, reply.headers.get("www-authenticate")) == (401, "Bearer")
     assert get(service, "/healthz").status == 200
     # Who may not read gets no total for an increment either.
     reply = service.post("key=a&value=1", Prefer="return=representation", **counter)
@@ -188,7 +190,7 @@ def test_a_database_that_is_away_is_a_503_and_no_secret(tmp_path: Path) -> None:
             reply = get(service, path)
             assert reply.status == 503
             assert str(tmp_path) not in reply.body.decode()
-            assert reply.headers["retry-after"] == "1"
+            assert reply.headers.get("retry-after") == "1"
         assert service.log().count("A request for totals failed") == 1
         service.database.rmdir()
         away.rename(service.database)

@@ -21,6 +21,26 @@ from counters.dialects.sqlite import SQLite
 from counters.dialects.staging import Rows
 
 
+class TotalsReader(Protocol):
+    """Reads totals again and again, in one thread."""
+
+    def totals_of(self, keys: Collection[str]) -> dict[str, int]:
+        """Return the totals of those keys that have one.
+
+        Raises:
+            django.db.Error: the database failed; the next call connects anew.
+        """
+        ...
+
+    def positions_of(self, journals: Collection[str]) -> dict[str, int]:
+        """Return the positions of those journals that have one; it fails as `totals_of` does."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next call makes a new one."""
+        ...
+
+
 class Dialect(Protocol):
     """What the counters need of a database.
 
@@ -31,7 +51,6 @@ class Dialect(Protocol):
             where none is needed.
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
-        read_connection_seconds: how long a connection may be used again that only reads.
         select_all: a query of all keys and totals, in the order of the keys' code points.
         staged: the temporary table with the rows of an import.
     """
@@ -40,7 +59,6 @@ class Dialect(Protocol):
     lock_everything: str
     today: str
     code_point_order: str
-    read_connection_seconds: float
     select_all: str
     staged: str
 
@@ -50,6 +68,14 @@ class Dialect(Protocol):
 
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
         """Return the totals of those keys that have one, by one index lookup for each."""
+        ...
+
+    def reader(self) -> TotalsReader:
+        """Return what reads totals over a connection that stays open."""
+        ...
+
+    def tidy(self, cursor: CursorWrapper) -> None:
+        """See to it that nothing of a flush is in other files than the database's own."""
         ...
 
     def begin_staging(self, cursor: CursorWrapper) -> None:

@@ -45,7 +45,6 @@ class PostgreSQL:
     they are staged in a temporary table, piece by piece. The schema `pg_temp` belongs to the
     connection alone."""
 
-    read_connection_seconds = 60.0
     today = "(now() AT TIME ZONE 'utc')::date"
     code_point_order = "C"
     staged = f"pg_temp.{STAGED}"
@@ -53,7 +52,7 @@ class PostgreSQL:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
         quote = connection.ops.quote_name
-        positions = quote(Position._meta.db_table)
+        self._positions = positions = quote(Position._meta.db_table)
         self._table = quote(Number._meta.db_table)
         self.select_all = select_all(self._table, self.code_point_order)
         self.lock_position = lock_position(positions)
@@ -140,8 +139,14 @@ class PostgreSQL:
         return [key for (key,) in cursor.fetchall()]
 
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
-        cursor.execute(f"SELECT key, value FROM {self._table} WHERE key = ANY(%s)", [list(keys)])
+        cursor.execute(_select("key", "value", self._table), [list(keys)])
         return dict(cursor.fetchall())
+
+    def reader(self) -> _Reader:
+        return _Reader(self._connection, self._table, self._positions)
+
+    def tidy(self, cursor: CursorWrapper) -> None:
+        pass  # the server sees to it
 
     def is_refusal(self, error: Error) -> bool:
         # psycopg2 calls it otherwise. Without one, the connection is gone.
@@ -197,6 +202,38 @@ class PostgreSQL:
                 )
             )
         return errors
+
+
+def _select(name: str, value: str, table: str) -> str:
+    """Return the statement that reads values by their names, which are one parameter."""
+    return f"SELECT {name}, {value} FROM {table} WHERE {name} = ANY(%s)"
+
+
+class _Reader:
+    """Reads totals again and again over this thread's connection."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, totals: str, positions: str) -> None:
+        self._connection = connection
+        self._totals = _select("key", "value", totals)
+        self._positions = _select("journal", "position", positions)
+
+    def totals_of(self, keys: Collection[str]) -> dict[str, int]:
+        return self._read(self._totals, keys)
+
+    def positions_of(self, journals: Collection[str]) -> dict[str, int]:
+        return self._read(self._positions, journals)
+
+    def _read(self, statement: str, names: Collection[str]) -> dict[str, int]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement, [list(names)])
+                return dict(cursor.fetchall())
+        except Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def _object(members: list[str]) -> str:

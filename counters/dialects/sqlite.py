@@ -24,6 +24,7 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
+from counters.dialects.sqlite_reader import SQLiteReader, select
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
@@ -55,14 +56,14 @@ class SQLite:
     today = "date('now')"
     code_point_order = "BINARY"
     staged = f"temp.{STAGED}"
-    read_connection_seconds = 1.0  # another file may take the place of the one that is open
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
         quote = connection.ops.quote_name
         self._table = f"main.{quote(Number._meta.db_table)}"
         self.select_all = select_all(self._table, self.code_point_order)
-        self.lock_position = lock_position(f"main.{quote(Position._meta.db_table)}")
+        self._positions = f"main.{quote(Position._meta.db_table)}"
+        self.lock_position = lock_position(self._positions)
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         self._note_limits(cursor)
@@ -102,14 +103,18 @@ class SQLite:
         cursor.execute("DELETE FROM temp.counters_deltas")
 
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
-        # One row: for each, Python's lock is given up, and under load it is long in coming back.
-        cursor.execute(
-            "SELECT json_group_array(json_array(total.key, total.value))"
-            f" FROM json_each(%s) AS given CROSS JOIN {self._table} AS total"
-            " ON total.key = given.value",
-            [msgspec.json.encode(list(keys)).decode()],
-        )
+        given = msgspec.json.encode(list(keys)).decode()
+        cursor.execute(select("key", "value", self._table, "%s"), [given])
         return dict(msgspec.json.decode(cursor.fetchone()[0]))
+
+    def reader(self) -> SQLiteReader:
+        path = str(self._connection.settings_dict["NAME"])
+        return SQLiteReader(path, self._table, self._positions)
+
+    def tidy(self, cursor: CursorWrapper) -> None:
+        # The file is whole by itself then, whoever keeps it open. Readers are not waited for long.
+        cursor.execute("PRAGMA busy_timeout = 100")
+        cursor.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
 
     def begin_staging(self, cursor: CursorWrapper) -> None:
         cursor.execute("PRAGMA temp_store = FILE")  # ten million rows have to fit

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
-from counters.web.replies import Reply
+from counters.web.replies import Reply, Stream
 from counters.web.request import Request
 
+Answer = TypeVar("Answer", Reply, Reply | Stream)
 
-def for_client(request: Request, reply: Reply) -> Reply:
+
+def for_client(request: Request, reply: Answer) -> Answer:
     """Return what is to be sent: without a body for HEAD; 304 where the client has it."""
+    if isinstance(reply, Stream):
+        return reply
     tag = dict(reply.headers).get("ETag")
     wanted = request.fields.if_none_match
     if tag and wanted and request.method in ("GET", "HEAD") and _matches(wanted, tag):

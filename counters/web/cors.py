@@ -7,10 +7,11 @@ before ("preflight"). CORS_ORIGINS names the pages that may read what is answere
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from counters.config import config
 from counters.web import replies
-from counters.web.replies import Reply
+from counters.web.replies import Reply, Stream
 from counters.web.request import Fields
 
 _EXPOSED = "Age, ETag, Link, Preference-Applied, Retry-After"
@@ -19,6 +20,7 @@ _PREFLIGHT_SECONDS = 3600
 """How long a browser need not ask again."""
 
 Headers = tuple[tuple[str, str], ...]
+Answer = TypeVar("Answer", Reply, Stream, Reply | Stream)
 
 
 def headers_for(origin: str) -> Headers:
@@ -26,7 +28,7 @@ def headers_for(origin: str) -> Headers:
     return all_headers()[place_of(origin)]
 
 
-def allowed(fields: Fields, reply: Reply) -> Reply:
+def allowed(fields: Fields, reply: Answer) -> Answer:
     """Return a reply with the headers that it has for the page which has asked."""
     headers = headers_for(fields.origin)
     return replace(reply, headers=reply.headers + headers) if headers else reply

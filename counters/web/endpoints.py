@@ -14,18 +14,20 @@ from django.db import Error as DatabaseError
 from counters.config import config
 from counters.increments import BadIncrement
 from counters.totals import close_connection
-from counters.web import cors, health, numbers, replies, setting
+from counters.web import badge, cors, export, health, home, listing, numbers, replies, setting
 from counters.web.bearer import has_token
 from counters.web.lookup import Lookup, log_failure
-from counters.web.replies import Reply
+from counters.web.replies import Reply, Stream
 from counters.web.request import BadRequest, Request
+
+Answer = Reply | Lookup | Stream
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
     """What answers one method of an endpoint."""
 
-    answer: Callable[[Request], Reply | Lookup]
+    answer: Callable[[Request], Answer]
     """It may raise BadIncrement and BadRequest."""
     waits: bool = False
     """Whether it waits for the database, or takes long: then it is called in a thread."""
@@ -46,16 +48,21 @@ _TOTAL: Endpoint = {
 }
 _HEALTH: Endpoint = {"GET": Handler(health.answer, reads_totals=False)}
 _EXACT: dict[str, Endpoint] = {
+    home.PATH: {"GET": Handler(home.answer, reads_totals=False)},
     "/healthz": _HEALTH,
     "/readyz": _HEALTH,
-    numbers.PATH: {"GET": Handler(numbers.totals)},
+    numbers.PATH: {"GET": Handler(listing.answer, waits=True)},
+    **{path: {"GET": Handler(export.answer, waits=True)} for path in export.PATHS},
 }
+_BADGE: Endpoint = {"GET": Handler(badge.answer)}
 
 
 def endpoint_at(path: str) -> Endpoint | None:
     """Return what answers at a path; None where nothing does."""
     if path.startswith(numbers.PREFIX):
         return _TOTAL
+    if path.startswith(badge.PREFIX) and path.endswith(badge.SUFFIX):
+        return _BADGE
     return _EXACT.get(path)
 
 
@@ -84,11 +91,11 @@ def _refusal(request: Request, handler: Handler) -> Reply | None:
     return None
 
 
-def answer(handler: Handler, request: Request) -> Reply | Lookup:
+def answer(handler: Handler, request: Request) -> Answer:
     """Call a handler; return the reply that refuses the request, where it does."""
     try:
         return handler.answer(request)
-    except DatabaseError as error:
+    except (DatabaseError, OSError) as error:
         log_failure(error)
         close_connection()
         return replies.totals_unavailable()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from django.db import Error
 
@@ -39,18 +39,29 @@ class Lookup(NamedTuple):
         Args:
             failed: the reply if the database fails; None: a 503.
         """
-        found = totals_for(self.keys, is_fresh=self.is_fresh)
+        found = totals_for(self.keys, totals, is_fresh=self.is_fresh)
         if found is None:
             return failed or replies.totals_unavailable()
         return self.render(found)
 
 
-def totals_for(keys: Collection[str], *, is_fresh: bool) -> dict[str, int] | None:
-    """Ask the database for totals; None where it fails, which is logged."""
+class Reader(Protocol):
+    """What asks the database: `counters.totals`, or what keeps a connection open."""
+
+    def totals_of(self, keys: Collection[str], /) -> dict[str, int]: ...
+    def positions_of(self, journals: Collection[str], /) -> dict[str, int]: ...
+
+
+def totals_for(keys: Collection[str], reader: Reader, *, is_fresh: bool) -> dict[str, int] | None:
+    """Ask the database for totals; None where it fails, which is logged.
+
+    Args:
+        reader: asks for those that there are.
+    """
     try:
         if is_fresh:
-            catch_up(config().journal_dir)
-        return totals.totals_of(keys)
+            catch_up(config().journal_dir, reader.positions_of)
+        return reader.totals_of(keys)
     except (Error, OSError) as error:
         log_failure(error)
         totals.close_connection()

@@ -32,14 +32,19 @@ def total(request: Request) -> Lookup:
     """
     key = request.path.removeprefix(PREFIX)
     check_key(key)
-    query = request.fields.query
-    is_fresh = bool(query) and Parameters(query, "fresh").switch("fresh")
+    is_fresh = _is_fresh(request.fields.query)
 
     def render(totals: Mapping[str, int]) -> Reply:
         value = totals.get(key)
         return never_counted(key) if value is None else pair(key, value)
 
     return Lookup([key], is_fresh, render)
+
+
+def _is_fresh(query: str) -> bool:
+    if query in ("", "fresh=1"):  # as nearly all are
+        return bool(query)
+    return Parameters(query, "fresh").switch("fresh")
 
 
 def pair(key: str, value: int) -> Reply:

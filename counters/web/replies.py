@@ -7,11 +7,12 @@ Every error has the same shape: one line of JSON with `error`, a sentence; and w
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 
 from counters.config import config
 from counters.increments import BadIncrement
@@ -61,6 +62,30 @@ class Reply:
 
 _WITHOUT_BODY = (204, 304)
 """No header is about the body of these either."""
+
+
+class StreamEnded(Exception):
+    """A stream has ended before its end: its client gets no last chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A status, and a body that is made while it is sent. Nobody knows its length before."""
+
+    status: int
+    chunks: Generator[bytes, None, None]
+    """Each may be taken in another thread. They may raise StreamEnded, and have to be closed."""
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """Besides Content-Type."""
+
+    def all_headers(self) -> list[tuple[str, str]]:
+        """Return the headers, with those that every stream has."""
+        return [("Content-Type", self.content_type), *self.headers]
+
+    def to_django(self) -> StreamingHttpResponse:
+        headers = dict(self.all_headers())
+        return StreamingHttpResponse(self.chunks, status=self.status, headers=headers)
 
 
 def _named(headers: dict[str, str]) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from counters.web import cors
@@ -12,12 +13,12 @@ from counters.web.conditional import for_client
 from counters.web.endpoints import Endpoint, answer, endpoint_at, handler_of
 from counters.web.increment import body_of_django
 from counters.web.lookup import Lookup
-from counters.web.replies import Reply
+from counters.web.replies import Reply, Stream
 from counters.web.request import BadRequest, Request, check_path_of_django, fields_of_django
 
 
 @csrf_exempt  # a token in a header is no cookie: no other page can have a browser send it
-def api(request: HttpRequest, path: str) -> HttpResponse:
+def api(request: HttpRequest, path: str) -> HttpResponseBase:
     """Answer whatever of the API is not counting.
 
     Args:
@@ -32,7 +33,7 @@ def api(request: HttpRequest, path: str) -> HttpResponse:
     return cors.allowed(asked.fields, for_client(asked, reply)).to_django()
 
 
-def _answer(asked: Request, request: HttpRequest) -> Reply:
+def _answer(asked: Request, request: HttpRequest) -> Reply | Stream:
     handler = handler_of(asked, cast(Endpoint, endpoint_at(asked.path)))
     if isinstance(handler, Reply):
         return handler

@@ -14,8 +14,10 @@ from counters.web.lookup import Lookup
 from counters.web.request import Fields, Request
 from incrementer_site.lane.heads import Head, Headers, KnownHeads
 
-_match_plain_line = re.compile(rb"GET (/numbers/[\w.~-]{1,255}) HTTP/1\.1").fullmatch
-"""What nearly every first line looks like: nothing in it is escaped, and there is no query."""
+_match_plain_line = re.compile(
+    rb"GET ((/numbers/[\w.~-]{1,255})(?:\?(fresh=1))?) HTTP/1\.1"
+).fullmatch
+"""What nearly every first line looks like: nothing in it is escaped."""
 
 
 class Asker(NamedTuple):
@@ -35,14 +37,15 @@ class KnownAskers(KnownHeads[Asker]):
         asker = self.get(rest)
         if asker is None or not (plain := _match_plain_line(line)):
             return None
-        target = plain[1]
-        lookup = numbers.total(Request("GET", target.decode(), asker.fields))
+        target, path, query = plain.groups()
+        fields = asker.fields._replace(query=query.decode()) if query else asker.fields
+        lookup = numbers.total(Request("GET", path.decode(), fields))
         return lookup, head_of_lookup(b"GET", target, "1.1", asker.headers, asker.style)
 
     def remember_asker(self, raw_head: bytes, asker: Asker) -> None:
         line, _, rest = raw_head.partition(b"\r\n")
         if _match_plain_line(line) and not asker.fields.if_none_match:
-            self.remember(rest, asker)
+            self.remember(rest, asker._replace(fields=asker.fields._replace(query="")))
 
 
 def head_of_lookup(

@@ -84,7 +84,8 @@ def lookup_of(request: Request) -> Lookup | Reply:
     """Return what the reply to a request for a total needs, or the reply that refuses it."""
     handler = handler_of(request, endpoint_at(request.path) or {})
     found = handler if isinstance(handler, Reply) else answer(handler, request)
-    if isinstance(found, Reply):
+    if not isinstance(found, Lookup):
+        assert isinstance(found, Reply)
         return for_client(request, found)
     if request.method == "GET" and not request.fields.if_none_match:
         return found

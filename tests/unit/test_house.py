@@ -42,6 +42,7 @@ ORDER = [
     "totals",
     "listing",
     "exporting",
+    "ranking",
     "imported_rows",
     "identity",
     "recovery",

@@ -19,5 +19,7 @@ worker_class = ImpatientWorker
 
 def post_worker_init(worker: Any) -> None:
     from counters import state
+    from counters.web import export
 
     state.UNREADY_AFTER_SECONDS = IMPATIENT_SECONDS
+    export.LONGEST_SECONDS = IMPATIENT_SECONDS
