@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
 from itertools import chain
 from typing import Any
 
@@ -54,7 +54,6 @@ class PostgreSQL:
         quote = connection.ops.quote_name
         self._positions = positions = quote(Position._meta.db_table)
         self._table = quote(Number._meta.db_table)
-        self.select_all = select_all(self._table, self.code_point_order)
         self.lock_position = lock_position(positions)
         self.lock_everything = f"LOCK TABLE {positions} IN EXCLUSIVE MODE"
 
@@ -79,6 +78,17 @@ class PostgreSQL:
             insert = f"INSERT INTO pg_temp.counters_deltas SELECT * FROM {given}"
             cursor.execute(insert, [_object([text])])
         return self._merge(cursor, "pg_temp.counters_deltas", [])
+
+    def all_rows(self, count: int) -> Generator[list[tuple[Any, Any]], None, None]:
+        connection = self._connection.copy()
+        connection.inc_thread_sharing()
+        try:
+            with connection.chunked_cursor() as cursor:
+                cursor.execute(select_all(self._table, self.code_point_order))
+                while rows := cursor.fetchmany(count):
+                    yield rows
+        finally:
+            connection.close()
 
     def begin_staging(self, cursor: CursorWrapper) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {self.staged}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import sqlite3
+from collections.abc import Collection, Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from django.core import checks
 from django.core.checks import CheckMessage
-from django.db import DataError, Error, IntegrityError
+from django.db import DatabaseError, DataError, Error, IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -24,7 +26,7 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
-from counters.dialects.sqlite_reader import SQLiteReader, select
+from counters.dialects.sqlite_reader import SQLiteReader, open_to_read, select
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
@@ -61,7 +63,6 @@ class SQLite:
         self._connection = connection
         quote = connection.ops.quote_name
         self._table = f"main.{quote(Number._meta.db_table)}"
-        self.select_all = select_all(self._table, self.code_point_order)
         self._positions = f"main.{quote(Position._meta.db_table)}"
         self.lock_position = lock_position(self._positions)
 
@@ -115,6 +116,15 @@ class SQLite:
         # The file is whole by itself then, whoever keeps it open. Readers are not waited for long.
         cursor.execute("PRAGMA busy_timeout = 100")
         cursor.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
+
+    def all_rows(self, count: int) -> Generator[list[tuple[Any, Any]], None, None]:
+        try:
+            with closing(open_to_read(str(self._connection.settings_dict["NAME"]))) as reading:
+                cursor = reading.execute(select_all(self._table, self.code_point_order))
+                while rows := cursor.fetchmany(count):
+                    yield rows
+        except sqlite3.Error as error:
+            raise DatabaseError(str(error)) from error
 
     def begin_staging(self, cursor: CursorWrapper) -> None:
         cursor.execute("PRAGMA temp_store = FILE")  # ten million rows have to fit
