@@ -1,6 +1,6 @@
 """The rows of an import: read from CSV, NDJSON or an SQLite database, and checked.
 
-Rows come in lists of a thousand, which are checked as a whole, for that is fast. Only where
+Rows come in lists of thousands, which are checked as a whole, for that is fast. Only where
 something is odd are they looked at one by one.
 """
 
@@ -31,7 +31,8 @@ from counters.increments import (
     why_refused,
 )
 
-_ROWS = 1000
+_ROWS = 10_000
+"""Rows that are checked and staged at a time: each time the database is waited for."""
 _MAX_LINE_LENGTH = 64 * 1024
 """Longest line that is read: more than twenty times as long as the longest row is written."""
 SQLITE_MAGIC = b"SQLite format 3\0"

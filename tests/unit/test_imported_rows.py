@@ -25,7 +25,7 @@ def refusal(parts: Iterator[object]) -> str:
     return str(refused.value)
 
 
-MANY = "".join(f"key {number},{number}\r\n" for number in range(2, 1700))
+MANY = "".join(f"key {number},{number}\r\n" for number in range(2, 12_000))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ MANY = "".join(f"key {number},{number}\r\n" for number in range(2, 1700))
         ("key,value\n,1\n", "line 2: key is empty"),
         ("key,value\n\n\na,1.5\n", "line 4: value is not a whole number"),
         ('key,value\n"a\r\nb\nc\rd",1\nx, 1\n', "line 6: value is not a whole number"),
-        (f"key,value\r\n{MANY}x,1e5\r\ny,z\r\n", "line 1700: value is not a whole number"),
+        (f"key,value\r\n{MANY}x,1e5\r\ny,z\r\n", "line 12000: value is not a whole number"),
         (f"key,value\na,{MAX + 1}\n", f"line 2: value is greater than {MAX}"),
         (f"key,value\na,{'9' * 5000}\n", f"line 2: value is greater than {MAX}"),
         (f"key,value\na,{MIN - 1}\n", f"line 2: value is less than {MIN}"),
