@@ -1,7 +1,7 @@
-"""Bells: by its bell, each process can be told to flush at once, by any process of the machine.
+"""Bells: by its bell, each process can be told to flush at once, by others of the same user.
 
-A bell is a named pipe in the journals' folder. It needs no port and no short path, and whoever may
-write the journals may ring it, and nobody else.
+A bell is a named pipe, which needs no port. It lies in a folder for temporary files: whoever copies
+a folder of journals shall find nothing but files in it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import errno
 import os
 import select
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
-from counters.files import make_folder
 from counters.locks import close, keep_from_children
 
 _SUFFIX, _DRAFT_SUFFIX = ".bell", ".bell.draft"
@@ -28,31 +29,26 @@ class Bell:
     Where there can be no named pipe, only this process can ring it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / (token_hex(8) + _SUFFIX)
+    def __init__(self, journals: Path) -> None:
+        """
+        Args:
+            journals: the folder of the journals that are flushed when it rings.
+        """
+        self._journals = journals
+        self._open()
+
+    def _open(self) -> None:
+        self._path: Path | None = None
         try:
-            self._reads = self._writes = self._named_pipe()
+            self._path = _folder(self._journals) / (token_hex(8) + _SUFFIX)
+            self._reads = self._writes = _named_pipe(self._path)
         except OSError:
             self._reads, self._writes = os.pipe()
             os.set_blocking(self._writes, False)
         for fd in {self._reads, self._writes}:
             keep_from_children(fd)
-        for _ in _living(folder):  # which removes the others: processes may be killed often
+        for _ in _living(self._journals):  # which removes the others: processes may be killed often
             pass
-
-    def _named_pipe(self) -> int:
-        make_folder(self._path.parent)
-        draft = self._path.with_suffix(_DRAFT_SUFFIX)
-        os.mkfifo(draft, 0o600)
-        try:
-            # For writing, too: otherwise it would be at its end whenever nobody rings.
-            fd = os.open(draft, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            # It gets its name now that it is heard: others remove those that nobody hears.
-            draft.rename(self._path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
-        return fd
 
     def wait(self, timeout_seconds: float) -> None:
         """Return once it has rung, at the latest after so many seconds."""
@@ -62,32 +58,74 @@ class Bell:
     def ring(self) -> None:
         _ring(self._writes)
 
+    def renew(self) -> None:
+        """Keep those who clean up old temporary files from removing it; or make it anew."""
+        try:
+            if self._path is not None:
+                os.utime(self._path)
+        except OSError:
+            self.close()
+            self._open()
+
     def close(self) -> None:
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
         for fd in {self._reads, self._writes}:
             close(fd)
 
 
-def ring_all(folder: Path) -> int:
-    """Ring the bells of all processes that count in this folder; return how many there are."""
-    return sum(_ring(fd) for fd in _living(folder))
+def ring_all(journals: Path) -> int:
+    """Ring the bells of all processes that count in a folder; return how many there are."""
+    return sum(_ring(fd) for fd in _living(journals))
 
 
-def _living(folder: Path) -> Iterator[int]:
+def _folder(journals: Path) -> Path:
+    """Return the folder of the bells of a folder of journals, which is this user's alone.
+
+    Raises:
+        OSError: there is none, and it cannot be made.
+    """
+    ours = Path(tempfile.gettempdir()) / f"counters-{os.geteuid()}"
+    folder = ours / sha256(os.fsencode(os.path.realpath(journals))).hexdigest()[:16]
+    for each in ours, folder:
+        with suppress(FileExistsError):
+            each.mkdir(mode=0o700)
+        found = each.lstat()
+        is_private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
+        if not is_private or found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "somebody else has it", str(each))
+    return folder
+
+
+def _named_pipe(path: Path) -> int:
+    draft = path.with_suffix(_DRAFT_SUFFIX)
+    os.mkfifo(draft, 0o600)
+    try:
+        # For writing, too: otherwise it would be at its end whenever nobody rings.
+        fd = os.open(draft, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        # It gets its name now that it is heard: others remove those that nobody hears.
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    return fd
+
+
+def _living(journals: Path) -> Iterator[int]:
     """Open each bell that somebody hears, for writing; remove those of processes that are gone."""
-    for path in folder.glob(f"*{_SUFFIX}"):
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # nobody hears it
-                path.unlink(missing_ok=True)
-            continue
-        try:
-            if stat.S_ISFIFO(os.fstat(fd).st_mode):
+    with suppress(OSError):
+        for path in _folder(journals).glob(f"*{_SUFFIX}"):
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # nobody hears it
+                    path.unlink(missing_ok=True)
+                continue
+            try:
                 yield fd
-        finally:
-            os.close(fd)
+            finally:
+                os.close(fd)
 
 
 def _ring(fd: int) -> bool:

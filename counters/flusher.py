@@ -72,7 +72,6 @@ class Flusher:
         self._stopping.set()
         self._bell.ring()
         self._thread.join()
-        self._bell.close()
         self.flush()
         pending_keys = self._buffer.state().pending_keys
         self._buffer.close()
@@ -85,6 +84,7 @@ class Flusher:
                 pending_keys,
                 self._folder,
             )
+        self._bell.close()
 
     @property
     def locks(self) -> list[AnyLock]:
@@ -213,6 +213,7 @@ class Flusher:
     def _prune(self) -> None:
         if time.monotonic() >= self._prune_at:
             totals.prune_positions({path.stem for path in journals(self._folder)})
+            self._bell.renew()
             self._prune_at = time.monotonic() + _PRUNE_SECONDS
 
     def _note(self, error: Exception | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -56,7 +57,8 @@ class Lookups:
         loop = asyncio.get_running_loop()
 
         def found(totals_found: _Totals) -> None:
-            loop.call_soon_threadsafe(self._end, batch, totals_found)
+            with suppress(RuntimeError):  # the worker has ended, and nobody waits
+                loop.call_soon_threadsafe(self._end, batch, totals_found)
 
         self._batches.put((keys, found))
 

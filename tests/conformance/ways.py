@@ -19,7 +19,10 @@ TOKEN = "s3cret"
 BEARER = f"Bearer {TOKEN}"
 GOOD = b"key=KEY&value=3"
 """An increment; `send_each_way` puts a key of the same length into KEY's place."""
-MEANINGFUL = ("content-type", "content-length", "allow", "retry-after", "www-authenticate")
+MEANINGFUL = (
+    *("content-type", "content-length", "allow", "retry-after", "www-authenticate"),
+    *("etag", "cache-control", "preference-applied", "vary", "access-control-allow-origin"),
+)
 
 
 def request(body: bytes = GOOD, *headers: str, token: str | None = BEARER, **options: Any) -> bytes:
@@ -37,11 +40,15 @@ LAST = request(b"", "Connection: close", line="GET /nothing HTTP/1.1", content_t
 """A request that ends the connection: after its answer no other can come."""
 
 
-def answers(received: bytes) -> list[Answer]:
-    """Return, of every reply in `received`, what has to be the same each way."""
+def answers(received: bytes, *methods: str) -> list[Answer]:
+    """Return, of every reply in `received`, what has to be the same each way.
+
+    Args:
+        methods: those of the first requests; of the others, none is HEAD.
+    """
     return [
         (reply.status, reply.body, tuple(map(reply.headers.get, MEANINGFUL)))
-        for reply in read_replies(received)
+        for reply in read_replies(received, *methods)
     ]
 
 

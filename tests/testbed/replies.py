@@ -77,15 +77,19 @@ class _KeptOpen:
         return getattr(self._stream, name)
 
 
-def read_replies(received: bytes) -> list[Reply]:
+def read_replies(received: bytes, *methods: str) -> list[Reply]:
     """Return the replies in all that a connection has received.
+
+    Args:
+        methods: those of the first requests; of the others, none is HEAD.
 
     Raises:
         http.client.HTTPException: there is something in it that is no reply.
     """
     reader = ReplyReader(BytesIO(received))
     replies = []
-    while reply := reader.next():
+    waiting = iter(methods)
+    while reply := reader.next(next(waiting, "GET")):
         replies.append(reply)
     return replies
 

@@ -85,12 +85,13 @@ def _row(outcome: Outcome) -> dict[str, int]:
         "acknowledged": outcome.verdict.acknowledged,
         "lost": outcome.verdict.lost,
         "double": outcome.verdict.double,
+        "stale": outcome.verdict.stale,
         "failed": bool(outcome.failure),
     }
 
 
 def _print_table(sums: dict[str, Counter[str]]) -> None:
-    columns = "times", "acknowledged", "lost", "double", "failed"
+    columns = "times", "acknowledged", "lost", "double", "stale", "failed"
     width = max(map(len, sums))
     print(f"{'fault':{width}}" + "".join(f"{column:>14}" for column in columns))
     for name, row in sums.items():

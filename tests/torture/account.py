@@ -48,16 +48,24 @@ class Verdict:
     """Increments that had to count and did not."""
     double: int = 0
     """Increments that counted and must not: a second time, or refused, or deleted by a reset."""
+    stale: int = 0
+    """Fresh totals that were not what they had to be."""
 
     @property
     def wrong(self) -> int:
-        return self.lost + self.double
+        return self.lost + self.double + self.stale
 
 
 def read_requests(path: Path, start: int = 0) -> Iterator[Request]:
     """Yield the requests of a ledger of `tests.torture.client`, from its byte `start` on."""
     for line in _whole_lines(path, start):
         yield Request(*json.loads(line))
+
+
+def count_stale(path: Path) -> int:
+    """Return how many fresh totals, of those that a client was told, cannot be right."""
+    reads = map(json.loads, _whole_lines(path.with_name(f"{path.name}.reads")))
+    return sum(not least <= told <= most for least, most, told in reads)
 
 
 def read_resets(path: Path) -> Iterator[Reset]:

@@ -5,6 +5,10 @@
 RECONNECTS says how many of the requests have a new connection, from 0 to 1. If INCREMENT_TOKEN is
 set, the requests have the token.
 
+Now and then it adds to a key of its own, and asks for that key's fresh total. A second file, which
+is named like the ledger with ".reads", has a line for each of these: what the total had to be at
+least and at the most, and what it was.
+
 A ledger has one line of JSON for each request: when it was sent, when it was answered, the status
 (0: no answer came) and its increments. Values are 1 and -1, so that a sum says how many increments
 there are. A key that begins with "-" gets only -1, and other keys only 1: if a key got both, and
@@ -20,12 +24,15 @@ import sys
 import time
 from http.client import HTTPException
 from typing import TextIO
+from urllib.parse import quote_plus
 
-from tests.testbed.replies import ReplyReader
+from tests.testbed.replies import Reply, ReplyReader
 from tests.testbed.requests import JSON, build_request, connect
 from tests.torture.until_sigterm import until_sigterm
 
 KEYS = 50
+_FRESH = 0.01
+"""How many of the requests are for the key of its own."""
 _PAUSE_SECONDS = 0.001
 """The time between requests: this tests faults, and not speed."""
 _REPLY_SECONDS = 30
@@ -35,8 +42,9 @@ _REPLY_SECONDS = 30
 _TOKEN = f"Bearer {os.environ['INCREMENT_TOKEN']}" if "INCREMENT_TOKEN" in os.environ else None
 
 
-def main(port: int, reconnects: float, seed: str, ledger: TextIO) -> None:
+def main(port: int, reconnects: float, seed: str, ledger: TextIO, reads: TextIO) -> None:
     chance = random.Random(seed)
+    own = _OwnKey(seed)
     connection: _Connection | None = None
     for _ in until_sigterm():
         time.sleep(_PAUSE_SECONDS)
@@ -46,10 +54,16 @@ def main(port: int, reconnects: float, seed: str, ledger: TextIO) -> None:
                 connection = _Connection(port)
             except OSError:
                 continue
-        increments, request = _request(chance)
+        asks = chance.random() < _FRESH
+        increments, request = own.request() if asks else _request(chance)
         status = connection.exchange(request)
         ledger.write(json.dumps([sent, time.monotonic(), status, increments]) + "\n")
         ledger.flush()
+        if asks:
+            own.note(status)
+            if status and (line := own.ask(connection)):
+                reads.write(json.dumps(line) + "\n")
+                reads.flush()
         if not status or chance.random() < reconnects:  # a new connection may reach another worker
             connection.close()
             connection = None
@@ -69,6 +83,31 @@ def _request(chance: random.Random) -> tuple[list[tuple[str, int]], bytes]:
     return increments, build_request(body.encode(), token=_TOKEN)
 
 
+class _OwnKey:
+    """A key that no other client has, so that what its total has to be is known."""
+
+    def __init__(self, seed: str) -> None:
+        self._key = f"own {seed}"
+        self._least = self._most = 0
+
+    def request(self) -> tuple[list[tuple[str, int]], bytes]:
+        body = f"key={quote_plus(self._key)}&value=1"
+        return [(self._key, 1)], build_request(body.encode(), token=_TOKEN)
+
+    def note(self, status: int) -> None:
+        """Note what became of an increment."""
+        self._least += status == 200
+        self._most += status in (0, 200, 500)
+
+    def ask(self, connection: _Connection) -> list[int] | None:
+        """Return what the fresh total had to be at least and at the most, and what it was."""
+        line = f"GET /numbers?key={quote_plus(self._key)}&fresh=1 HTTP/1.1"
+        reply = connection.exchange_for_reply(build_request(b"", line=line, content_type=None))
+        if reply is None or reply.status != 200:
+            return None
+        return [self._least, self._most, reply.json()["numbers"][0]["value"] or 0]
+
+
 class _Connection:
     """A connection that is kept from one request to the next.
 
@@ -83,12 +122,16 @@ class _Connection:
 
     def exchange(self, request: bytes) -> int:
         """Send a request and return the status of its reply; 0 if none came, or not a whole one."""
+        reply = self.exchange_for_reply(request)
+        return reply.status if reply else 0
+
+    def exchange_for_reply(self, request: bytes) -> Reply | None:
+        """Send a request and return its reply; None if none came, or not a whole one."""
         try:
             self._socket.sendall(request)
-            reply = self._replies.next("POST")
+            return self._replies.next("POST")
         except (OSError, HTTPException):
-            return 0
-        return reply.status if reply else 0
+            return None
 
     def close(self) -> None:
         self._stream.close()
@@ -96,5 +139,5 @@ class _Connection:
 
 
 if __name__ == "__main__":
-    with open(sys.argv[4], "w") as ledger:
-        main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], ledger)
+    with open(sys.argv[4], "w") as ledger, open(f"{sys.argv[4]}.reads", "w") as reads:
+        main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], ledger, reads)

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from counters.recorder import recorder, stop_recorder
+from counters.web.lookup import Lookup
+from counters.web.replies import Reply
+from incrementer_site import lookups
 from incrementer_site.lane.lane import Lane
 from incrementer_site.lane.limits import Limits
 from tests.testbed.lane_client import LaneClient
@@ -112,6 +115,72 @@ def test_heads_that_never_come_again_take_no_memory() -> None:
         assert len(lane.known_heads) <= 10
 
     play(scene, max_known_heads=10)
+
+
+@pytest.fixture
+def totals(monkeypatch: pytest.MonkeyPatch) -> list[Lookup]:
+    """The lookups that were asked; each key has the total 7, and the database takes its time."""
+    asked: list[Lookup] = []
+
+    def ask(lookup: Lookup, callback: Callable[[Reply], object]) -> None:
+        asked.append(lookup)
+        reply = lookup.render(dict.fromkeys(lookup.keys, 7))
+        asyncio.get_running_loop().call_later(0.001, callback, reply)
+
+    monkeypatch.setattr(lookups, "ask", ask)
+    return asked
+
+
+async def answered(client: LaneClient, count: int) -> list[int]:
+    """Wait until a client has so many replies; return their statuses."""
+    while len(statuses(client.written)) < count:
+        await asyncio.sleep(0)
+    return statuses(client.written)
+
+
+def read(key: str, *headers: str) -> bytes:
+    lines = [f"GET /numbers/{key} HTTP/1.1", "Host: x", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def test_requests_for_many_keys_push_out_no_head(totals: list[Lookup]) -> None:
+    async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
+        client = connect()
+        await client.send(increment("a"))
+        for number in range(100):
+            client.deliver(read(f"key{number}", "Accept: */*"))
+            assert await answered(client, number + 2) == [200] * (number + 2)
+        assert (len(lane.known_heads), len(lane.known_askers)) == (1, 1)
+
+    play(scene, max_known_heads=10)
+    assert [list(lookup.keys) for lookup in totals] == [[f"key{number}"] for number in range(100)]
+
+
+def test_what_comes_behind_a_request_for_a_total_waits_for_it(totals: list[Lookup]) -> None:
+    async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
+        client = connect()
+        await client.send(increment("a"))
+        client.deliver(read("a"))
+        await answered(client, 2)  # both heads are known now
+        client.deliver(read("b"))
+        client.deliver(increment("a"))
+        client.deliver(read("c"))
+        assert await answered(client, 5) == [200, 200, 200, 404, 404]  # the latter from `other`
+        assert client.written.index(b'"b"') < client.written.index(b"404")
+
+    play(scene)
+    assert [list(lookup.keys) for lookup in totals] == [["a"], ["b"]]
+
+
+def test_a_client_that_leaves_gets_no_total(totals: list[Lookup]) -> None:
+    async def scene(connect: Callable[[], LaneClient], lane: Lane) -> None:
+        client = connect()
+        client.deliver(read("a"))
+        await client.leave()
+        await asyncio.sleep(0.01)
+        assert client.written == b""
+
+    play(scene)
 
 
 @pytest.mark.parametrize("again", [increment("b"), increment("longer")], ids=["same", "longer"])
