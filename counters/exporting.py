@@ -75,15 +75,9 @@ def export(format_: str) -> Generator[bytes, None, None]:
 
 
 def _read() -> Generator[_Rows, None, None]:
-    connection = totals.connection().copy()
-    connection.inc_thread_sharing()
-    try:
-        with connection.chunked_cursor() as cursor:
-            cursor.execute(dialect_of(connection).select_all)
-            while rows := cursor.fetchmany(_ROWS):
-                for key, value in rows:
-                    if type(key) is not str or type(value) is not int:
-                        raise NoTotal(f"a row is no total: {key!r}, {value!r}")
-                yield rows
-    finally:
-        connection.close()
+    with closing(dialect_of(totals.connection()).all_rows(_ROWS)) as parts:
+        for rows in parts:
+            for key, value in rows:
+                if type(key) is not str or type(value) is not int:
+                    raise NoTotal(f"a row is no total: {key!r}, {value!r}")
+            yield rows

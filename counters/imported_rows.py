@@ -9,16 +9,17 @@ from __future__ import annotations
 import csv
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import AnyStr, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from counters.dialects.staging import Row
+from counters.dialects.staging import Rows
 from counters.exporting import CSV_HEADER
 from counters.increments import (
     MAX_KEY_LENGTH,
@@ -51,7 +52,7 @@ def _bad_row(line: int, problem: str, what: str = "line") -> BadRow:
     return BadRow(f"{what} {line}: {problem}")
 
 
-def read_csv(file: BinaryIO) -> Iterator[list[Row]]:
+def read_csv(file: BinaryIO) -> Iterator[Rows]:
     """Yield the rows of a CSV file: RFC 4180, in UTF-8, with the header key,value.
 
     Raises:
@@ -59,7 +60,8 @@ def read_csv(file: BinaryIO) -> Iterator[list[Row]]:
     """
     # What is not UTF-8 becomes halves of surrogate pairs, which no key has.
     text = TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(_lines(text.readline), strict=True)
+    # A line that is cut where it is too long is no row either.
+    reader = csv.reader(iter(partial(text.readline, _MAX_LINE_LENGTH), ""), strict=True)
     ended = 0
     try:
         for records in _in_lists(reader):
@@ -77,19 +79,19 @@ def read_csv(file: BinaryIO) -> Iterator[list[Row]]:
         raise _bad_row(1, f"the header is not {','.join(CSV_HEADER)}")
 
 
-def read_ndjson(file: BinaryIO) -> Iterator[list[Row]]:
+def read_ndjson(file: BinaryIO) -> Iterator[Rows]:
     """Yield the rows of a file that has a JSON object with `key` and `value` in each line.
 
     Raises:
         BadRow: one is no total.
     """
     ended = 0
-    for lines in _in_lists(_lines(file.readline)):
+    for lines in _in_lists(iter(partial(file.readline, _MAX_LINE_LENGTH), b"")):
         yield _checked_lines(ended + 1, lines)
         ended += len(lines)
 
 
-def read_database(path: Path) -> Iterator[list[Row]]:
+def read_database(path: Path) -> Iterator[Rows]:
     """Yield the rows of table `numbers` in an SQLite database, also one of the service before.
 
     Raises:
@@ -104,18 +106,12 @@ def read_database(path: Path) -> Iterator[list[Row]]:
         )
         ended = 0
         while pairs := cursor.fetchmany(_ROWS):
-            yield _checked_pairs(ended + 1, pairs)
+            yield _in_columns(_pair_by_pair(ended + 1, pairs))
             ended += len(pairs)
 
 
-def _lines(readline: Callable[[int], AnyStr]) -> Iterator[AnyStr]:
-    number = 0
-    while line := readline(_MAX_LINE_LENGTH):
-        number += 1
-        if len(line) == _MAX_LINE_LENGTH:
-            unit = "characters" if isinstance(line, str) else "bytes"
-            raise _bad_row(number, f"it is longer than {_MAX_LINE_LENGTH} {unit}")
-        yield line
+def _in_columns(rows: Iterable[tuple[int, str, int]]) -> Rows:
+    return Rows(*(tuple(zip(*rows, strict=True)) or ((), (), ())))
 
 
 def _in_lists(items: Iterator[_Item]) -> Iterator[list[_Item]]:
@@ -124,7 +120,7 @@ def _in_lists(items: Iterator[_Item]) -> Iterator[list[_Item]]:
         some: list[_Item] = []
         try:
             some.extend(islice(items, _ROWS))
-        except (csv.Error, BadRow):
+        except csv.Error:
             if some:
                 yield some
             raise
@@ -160,41 +156,47 @@ def _are_keys(keys: Sequence[str]) -> bool:
     return 0 not in lengths and max(lengths) <= MAX_KEY_LENGTH and "\0" not in text
 
 
-def _checked_records(lines: Sequence[int], records: list[list[str]]) -> list[Row]:
+def _checked_records(lines: Sequence[int], records: list[list[str]]) -> Rows:
     if set(map(len, records)) == {2}:
         keys, values = zip(*records, strict=True)
         if _are_plain_values("\n".join((*values, ""))) and _are_keys(keys):
-            return list(zip(lines, keys, map(int, values), strict=True))
-    rows = []
+            return Rows(lines, keys, list(map(int, values)))
+    return _in_columns(_record_by_record(lines, records))
+
+
+def _record_by_record(
+    lines: Sequence[int], records: list[list[str]]
+) -> Iterator[tuple[int, str, int]]:
     for line, record in zip(lines, records, strict=True):
         if not record:  # an empty line
             continue
-        if len(record) != len(CSV_HEADER):
-            raise _bad_row(line, f"it has not two fields, key and value, but {len(record)}")
-        key, text = record
         try:
-            check_key(key)
-            rows.append((line, key, parse_value(text.encode(errors="replace"))))
+            check_key(record[0])
+            if len(record) != len(CSV_HEADER):
+                raise _bad_row(line, f"it has not two fields, key and value, but {len(record)}")
+            key, text = record
+            value = parse_value(text.encode(errors="replace"))
         except BadIncrement as problem:
             raise _bad_row(line, problem.error) from problem
-    return rows
+        yield line, key, value
 
 
-def _checked_lines(begin: int, lines: list[bytes]) -> list[Row]:
+def _checked_lines(begin: int, lines: list[bytes]) -> Rows:
     try:
         found = _decoder.decode_lines(b"".join(lines))
-        if len(found) == len(lines) and _are_keys([increment.key for increment in found]):
-            return [
-                (line, increment.key, increment.value)
-                for line, increment in enumerate(found, begin)
-            ]
+        keys = [increment.key for increment in found]
+        if len(found) == len(lines) and _are_keys(keys):
+            values = [increment.value for increment in found]
+            return Rows(range(begin, begin + len(lines)), keys, values)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # one of them; the first is looked for
-    return [(line, increment.key, increment.value) for line, increment in _one_by_one(begin, lines)]
+    return _in_columns(_line_by_line(begin, lines))
 
 
-def _one_by_one(begin: int, lines: Iterable[bytes]) -> Iterator[tuple[int, Increment]]:
+def _line_by_line(begin: int, lines: list[bytes]) -> Iterator[tuple[int, str, int]]:
     for number, line in enumerate(lines, begin):
+        if len(line) == _MAX_LINE_LENGTH:
+            raise _bad_row(number, f"it is longer than {_MAX_LINE_LENGTH} bytes")
         content = line.removeprefix(_BOM) if number == 1 else line
         if not content.strip():  # an empty line
             continue
@@ -208,15 +210,13 @@ def _one_by_one(begin: int, lines: Iterable[bytes]) -> Iterator[tuple[int, Incre
             raise _bad_row(number, f"it is not valid JSON in UTF-8: {error}") from error
         except BadIncrement as problem:
             raise _bad_row(number, problem.error) from problem
-        yield number, increment
+        yield number, increment.key, increment.value
 
 
-def _checked_pairs(begin: int, pairs: list[tuple[object, object]]) -> list[Row]:
-    rows = []
+def _pair_by_pair(begin: int, pairs: list[tuple[object, object]]) -> Iterator[tuple[int, str, int]]:
     for number, (key, value) in enumerate(pairs, begin):
         try:
             increment = checked(key, value)
         except BadIncrement as problem:
             raise _bad_row(number, problem.error, "row") from problem
-        rows.append((number, increment.key, increment.value))
-    return rows
+        yield number, increment.key, increment.value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from counters import totals
 from counters.dialects import dialect_of
-from counters.dialects.staging import Row, first_repetition, staged_among
+from counters.dialects.staging import Rows, first_repetition, staged_among
 from counters.imported_rows import BadRow
 from counters.key_text import shown
 from counters.setting import all_counted, refusals
@@ -25,7 +25,7 @@ class Imported:
     """As in `counters.setting.all_counted`, where it replaces totals."""
 
 
-def add_all(parts: Iterable[list[Row]]) -> Imported:
+def add_all(parts: Iterable[Rows]) -> Imported:
     """Add each row's value to the total of its key.
 
     The sum of a key's rows stops at the limits of 64 bits, and so does its total, with a warning.
@@ -42,12 +42,13 @@ def add_all(parts: Iterable[list[Row]]) -> Imported:
     dialect = dialect_of(totals.connection())
     with totals.transaction(), refusals(), totals.connection().cursor() as cursor:
         totals.require_tables()
+        totals.lock_everything()
         at_limit = dialect.add_staged(cursor)
     totals.warn_of_limits(at_limit)
     return Imported(rows)
 
 
-def replace_all(parts: Iterable[list[Row]]) -> Imported:
+def replace_all(parts: Iterable[Rows]) -> Imported:
     """Have the total of each row's key be its value, whatever was counted before; others stay.
 
     Args:
@@ -77,7 +78,7 @@ def replace_all(parts: Iterable[list[Row]]) -> Imported:
         return Imported(rows, journals_elsewhere)
 
 
-def _stage(parts: Iterable[list[Row]]) -> int:
+def _stage(parts: Iterable[Rows]) -> int:
     """Put all rows into the temporary table of this thread's connection; return how many it was."""
     totals.require_tables()
     count = 0
@@ -85,7 +86,7 @@ def _stage(parts: Iterable[list[Row]]) -> int:
     with totals.connection().cursor() as cursor:
         dialect.begin_staging(cursor)
         for rows in parts:
-            if rows:
+            if rows.keys:
                 dialect.stage(cursor, rows)
-                count += len(rows)
+                count += len(rows.keys)
     return count

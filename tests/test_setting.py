@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -260,6 +262,30 @@ def test_what_dead_processes_left_is_replaced_too(tmp_path: Path) -> None:
         assert service.totals() == {"b": 1}
         service.start()
         assert service.totals() == {"b": 1}
+
+
+def test_what_only_a_stopped_process_knows_is_not_replaced_by_halves(tmp_path: Path) -> None:
+    """Its journal is damaged, and what it held is in the memory of a process that stands still."""
+    service = Service(tmp_path, **TOKENS, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    with service:
+        count(service, "a", 1)
+        count(service, "b", 2)
+        (worker,) = service.journal_owners()
+        (journal,) = service.journal_dir.glob("*.journal")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            with journal.open("r+b") as file:
+                file.seek(150)  # in the first record, behind the header
+                byte = file.read(1)[0]
+                file.seek(150)
+                file.write(bytes([byte ^ 1]))
+            said = service.manage("resetnumbers", "--noinput", "a", code=1)
+            assert "is damaged, and its process counts from memory" in said
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert "Deleted 1 totals" in service.manage("resetnumbers", "--noinput", "a")
+        service.stop()
+    assert service.totals() == {"b": 2}
 
 
 # resetnumbers

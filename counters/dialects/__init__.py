@@ -7,8 +7,8 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Generator, Iterable
+from typing import Any, Protocol
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from counters.dialects.postgresql import PostgreSQL
 from counters.dialects.sqlite import SQLite
-from counters.dialects.staging import Row
+from counters.dialects.staging import Rows
 
 
 class TotalsReader(Protocol):
@@ -51,7 +51,6 @@ class Dialect(Protocol):
             where none is needed.
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
-        select_all: a query of all keys and totals, in the order of the keys' code points.
         staged: the temporary table with the rows of an import.
     """
 
@@ -59,7 +58,6 @@ class Dialect(Protocol):
     lock_everything: str
     today: str
     code_point_order: str
-    select_all: str
     staged: str
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
@@ -78,11 +76,18 @@ class Dialect(Protocol):
         """See to it that nothing of a flush is in other files than the database's own."""
         ...
 
+    def all_rows(self, count: int) -> Generator[list[tuple[Any, Any]], None, None]:
+        """Yield all keys and totals, so many at a time, in the order of the keys' code points.
+
+        One statement reads them, over a connection of its own that any thread may use.
+        """
+        ...
+
     def begin_staging(self, cursor: CursorWrapper) -> None:
         """Make the table of staged rows, without any; not in a transaction."""
         ...
 
-    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
         """Add rows to those that are staged; not in a transaction."""
         ...
 

@@ -13,21 +13,32 @@ MIN = f"(-{MAX_VALUE} - 1)"
 LIMITS = f"({MAX_VALUE}, {MIN})"
 
 
-_SUM = f"""CASE
+SUM = f"""CASE
     WHEN excluded.value > 0 AND total.value > {MAX_VALUE} - excluded.value THEN {MAX_VALUE}
     WHEN excluded.value < 0 AND total.value < {MIN} - excluded.value THEN {MIN}
     ELSE total.value + excluded.value END"""
+"""What a total is once a value is added to it."""
 
 
-def upsert(table: str, source: str, order: str = "key", value: str = _SUM) -> str:
+def upsert(
+    table: str,
+    source: str,
+    order: str = "key",
+    *,
+    given: str = "value",
+    group: str = "",
+    value: str = SUM,
+) -> str:
     """Return the statement that adds the rows of `source` to `table`.
 
     Args:
+        given: what is added of each row, or of each group of rows.
+        group: the clause that makes the groups; empty where each row is one.
         value: what the value is to be of a row that is there: the sum of both.
     """
     return f"""
         INSERT INTO {table} AS total (key, value)
-        SELECT key, value FROM {source} WHERE true ORDER BY {order}
+        SELECT key, {given} FROM {source} WHERE true {group} ORDER BY {order}
         ON CONFLICT (key) DO UPDATE SET value = {value}
         """
 

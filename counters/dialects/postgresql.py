@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable
 from itertools import chain
+from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage
@@ -15,13 +16,14 @@ from counters.dialects import postgresql_tables
 from counters.dialects.common import (
     LIMITS,
     MIN,
+    SUM,
     check_autocommit,
     encode,
     lock_position,
     select_all,
     upsert,
 )
-from counters.dialects.staging import STAGED, Row, put_staged
+from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.increments import MAX_VALUE
 from counters.models import Number, Position
@@ -52,7 +54,6 @@ class PostgreSQL:
         quote = connection.ops.quote_name
         self._positions = positions = quote(Position._meta.db_table)
         self._table = quote(Number._meta.db_table)
-        self.select_all = select_all(self._table, self.code_point_order)
         self.lock_position = lock_position(positions)
         self.lock_everything = f"LOCK TABLE {positions} IN EXCLUSIVE MODE"
 
@@ -78,30 +79,64 @@ class PostgreSQL:
             cursor.execute(insert, [_object([text])])
         return self._merge(cursor, "pg_temp.counters_deltas", [])
 
+    def all_rows(self, count: int) -> Generator[list[tuple[Any, Any]], None, None]:
+        connection = self._connection.copy()
+        connection.inc_thread_sharing()
+        try:
+            with connection.chunked_cursor() as cursor:
+                cursor.execute(select_all(self._table, self.code_point_order))
+                while rows := cursor.fetchmany(count):
+                    yield rows
+        finally:
+            connection.close()
+
     def begin_staging(self, cursor: CursorWrapper) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {self.staged}")
         cursor.execute(
             f'CREATE TEMPORARY TABLE {STAGED} (line bigint, key text COLLATE "C", value bigint)'
         )
 
-    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-        cursor.execute(
-            f"INSERT INTO {self.staged}"
-            " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[])",
-            [list(column) for column in zip(*rows, strict=True)],
-        )
+    def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
+        into: Any = cursor  # psycopg's own, which has COPY: ten times as fast as arrays
+        with into.copy(f"COPY {self.staged} FROM STDIN") as copy:
+            for row in zip(*rows, strict=True):
+                copy.write_row(row)
 
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
+        given = f"greatest(least(sum(value), {MAX_VALUE}), {MIN})::bigint"
         cursor.execute(f"ANALYZE {self.staged}")
-        sums = (
-            f"(SELECT key, greatest(least(sum(value), {MAX_VALUE}), {MIN})::bigint AS value"
-            f" FROM {self.staged} GROUP BY key) AS given"
+        cursor.execute(
+            f"WITH merged AS ({self._update(given, SUM)} RETURNING total.key, total.value)"
+            f" SELECT key FROM merged WHERE value IN {LIMITS}"
         )
-        return self._merge(cursor, sums, [])
+        at_limit = [key for (key,) in cursor.fetchall()]
+        cursor.execute(self._insert(given))
+        return at_limit
 
     def put_staged(self, cursor: CursorWrapper) -> int:
         cursor.execute(f"ANALYZE {self.staged}")
-        return put_staged(cursor, self._table, self.staged, 'key COLLATE "C"')
+        cursor.execute(self._update("min(value)", "excluded.value"))
+        count = int(cursor.rowcount)
+        cursor.execute(self._insert("min(value)"))
+        return count + int(cursor.rowcount)
+
+    # Two statements: where all keys are new, an upsert takes twice as long as a plain insert. The
+    # transaction keeps out whoever else would insert.
+
+    def _update(self, given: str, value: str) -> str:
+        return f"""
+            UPDATE {self._table} AS total SET value = {value}
+            FROM (SELECT key, {given} AS value FROM {self.staged} GROUP BY key) AS excluded
+            WHERE excluded.key = total.key COLLATE "C"
+            """
+
+    def _insert(self, given: str) -> str:
+        return f"""
+            INSERT INTO {self._table} (key, value)
+            SELECT key, {given} FROM {self.staged} AS staged WHERE NOT EXISTS
+                (SELECT FROM {self._table} AS total WHERE total.key COLLATE "C" = staged.key)
+            GROUP BY key ORDER BY key
+            """
 
     def _merge(self, cursor: CursorWrapper, source: str, parameters: list[str]) -> list[str]:
         # The same order for everyone; and the index's, so that its neighbours are changed together.

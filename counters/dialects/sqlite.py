@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import sqlite3
+from collections.abc import Collection, Generator, Iterable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from django.core import checks
 from django.core.checks import CheckMessage
-from django.db import DataError, Error, IntegrityError
+from django.db import DatabaseError, DataError, Error, IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -23,8 +26,8 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
-from counters.dialects.sqlite_reader import SQLiteReader, select
-from counters.dialects.staging import STAGED, Row, put_staged
+from counters.dialects.sqlite_reader import SQLiteReader, open_to_read, select
+from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
 from counters.increments import MAX_VALUE
@@ -32,6 +35,16 @@ from counters.models import Number, Position
 
 _MAX_STAGED_BYTES = 64 * 1024 * 1024
 """How much JSON is merged at once. The table and what SQLite sorts are both in memory."""
+
+_GROUP = "GROUP BY key"
+_LOWER = "sum(value & 4294967295)"
+_UPPER = f"(sum(value >> 32) + ({_LOWER} >> 32))"
+_SUM = f"""CASE
+    WHEN {_UPPER} > 2147483647 THEN {MAX_VALUE}
+    WHEN {_UPPER} < -2147483648 THEN {MIN}
+    ELSE ({_UPPER} << 32) | ({_LOWER} & 4294967295) END"""
+"""The sum of values, which stops at 64 bits: SQLite's own fails beyond them. So the upper and the
+lower halves are summed apart."""
 
 
 class SQLite:
@@ -50,7 +63,6 @@ class SQLite:
         self._connection = connection
         quote = connection.ops.quote_name
         self._table = f"main.{quote(Number._meta.db_table)}"
-        self.select_all = select_all(self._table, self.code_point_order)
         self._positions = f"main.{quote(Position._meta.db_table)}"
         self.lock_position = lock_position(self._positions)
 
@@ -105,6 +117,15 @@ class SQLite:
         cursor.execute("PRAGMA busy_timeout = 100")
         cursor.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
 
+    def all_rows(self, count: int) -> Generator[list[tuple[Any, Any]], None, None]:
+        try:
+            with closing(open_to_read(str(self._connection.settings_dict["NAME"]))) as reading:
+                cursor = reading.execute(select_all(self._table, self.code_point_order))
+                while rows := cursor.fetchmany(count):
+                    yield rows
+        except sqlite3.Error as error:
+            raise DatabaseError(str(error)) from error
+
     def begin_staging(self, cursor: CursorWrapper) -> None:
         cursor.execute("PRAGMA temp_store = FILE")  # ten million rows have to fit
         cursor.execute(f"DROP TABLE IF EXISTS {self.staged}")
@@ -112,18 +133,28 @@ class SQLite:
             f"CREATE TABLE {self.staged} (line integer PRIMARY KEY, key text, value integer)"
         )
 
-    def stage(self, cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    def stage(self, cursor: CursorWrapper, rows: Rows) -> None:
         cursor.execute("BEGIN DEFERRED")  # of the temporary database alone: it locks no other
-        cursor.executemany(f"INSERT INTO {self.staged} VALUES (%s, %s, %s)", rows)
+        each: Any = zip(*rows, strict=True)
+        cursor.executemany(f"INSERT INTO {self.staged} VALUES (%s, %s, %s)", each)
         cursor.execute("COMMIT")
 
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
         self._note_limits(cursor)
-        cursor.execute(upsert(self._table, _sums(self.staged)))
+        cursor.execute(upsert(self._table, self.staged, given=_SUM, group=_GROUP))
         return self._noted(cursor)
 
     def put_staged(self, cursor: CursorWrapper) -> int:
-        return put_staged(cursor, self._table, self.staged, "key")
+        cursor.execute(
+            upsert(
+                self._table,
+                self.staged,
+                given="min(value)",
+                group=_GROUP,
+                value="excluded.value",
+            )
+        )
+        return int(cursor.rowcount)
 
     def is_refusal(self, error: Error) -> bool:
         return isinstance(error, IntegrityError | DataError)
@@ -194,19 +225,3 @@ class SQLite:
                 )
             )
         return errors
-
-
-def _sums(staged: str) -> str:
-    """Return a query of the sum of each key's values, which stops at 64 bits.
-
-    SQLite's own sum fails beyond them. So the upper and the lower halves are summed apart.
-    """
-    upper, lower = "(upper + (lower >> 32))", "(lower & 4294967295)"
-    return f"""(SELECT key, CASE
-            WHEN {upper} > 2147483647 THEN {MAX_VALUE}
-            WHEN {upper} < -2147483648 THEN {MIN}
-            ELSE ({upper} << 32) | {lower} END AS value
-        FROM (
-            SELECT key, sum(value >> 32) AS upper, sum(value & 4294967295) AS lower
-            FROM {staged} GROUP BY key
-        )) AS given"""

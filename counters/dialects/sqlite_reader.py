@@ -23,6 +23,16 @@ def select(name: str, value: str, table: str, placeholder: str) -> str:
     )
 
 
+def open_to_read(name: str) -> sqlite3.Connection:
+    """Return a connection that cannot write, and that any thread may use.
+
+    Args:
+        name: the path of the database, or its address (`file:…`), as one in memory has it.
+    """
+    address = name if name.startswith("file:") else f"file:{quote(name)}?mode=ro"
+    return sqlite3.connect(address, uri=True, timeout=_TIMEOUT_SECONDS, check_same_thread=False)
+
+
 class SQLiteReader:
     """A connection that cannot write.
 
@@ -63,8 +73,7 @@ class SQLiteReader:
         file = (found.st_dev, found.st_ino)
         if self._connection is None or file != self._file:
             self.close()
-            address = f"file:{quote(self._path)}?mode=ro"
-            self._connection = sqlite3.connect(address, uri=True, timeout=_TIMEOUT_SECONDS)
+            self._connection = open_to_read(self._path)
             self._file = file
         return self._connection
 

@@ -6,25 +6,25 @@ slowly holds up no flush.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
-from counters.dialects.common import upsert
 
-Row = tuple[int, str, int]
-"""The line that it stands in, the key and the value."""
+class Rows(NamedTuple):
+    """Some rows of an import, in columns."""
+
+    lines: Sequence[int]
+    """The line that each stands in. No two are equal."""
+    keys: Sequence[str]
+    values: Sequence[int]
+
+
 STAGED = "counters_import"
 
 _STATEMENT_KEYS = 500
 """Keys that one statement names: databases have limits."""
-
-
-def put_staged(cursor: CursorWrapper, table: str, staged: str, order: str) -> int:
-    """Have each key that is staged have the value that is staged; return how many keys it was."""
-    source = f"(SELECT key, min(value) AS value FROM {staged} GROUP BY key) AS given"
-    cursor.execute(upsert(table, source, order, value="excluded.value"))
-    return int(cursor.rowcount)
 
 
 def first_repetition(cursor: CursorWrapper, staged: str) -> tuple[int, str] | None:

@@ -51,7 +51,7 @@ MANY = "".join(f"key {number},{number}\r\n" for number in range(2, 1700))
         ('key,value\na,x\n"b,1\nc,2\n', "line 2: value is not a whole number"),
         ('key,value\na,1\n"b"c,1\n', "line 3: it is malformed"),
         ('key,value\na,1\n"b,1\nc,2\n', "it is malformed"),
-        (f"key,value\na,1\n{'x' * 70_000},1\n", "line 3: it is longer than 65536 characters"),
+        (f"key,value\na,1\n{'x' * 70_000},1\n", "line 3: key is longer than 255 characters"),
     ],
 )
 def test_the_first_bad_row_of_a_csv_is_named(text: str | bytes, said: str) -> None:

@@ -15,7 +15,7 @@ from django.db import Error
 from tqdm import tqdm
 
 from counters import totals
-from counters.dialects.staging import Row
+from counters.dialects.staging import Rows
 from counters.exporting import FORMATS
 from counters.failures import told
 from counters.imported_rows import SQLITE_MAGIC, BadRow, read_csv, read_database, read_ndjson
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             )
 
 
-def _rows(name: str, format_: str | None, stack: ExitStack) -> Iterator[list[Row]]:
+def _rows(name: str, format_: str | None, stack: ExitStack) -> Iterator[Rows]:
     """Return the rows in the file, whose reading moves a progress bar on a terminal."""
     raw = FileIO(0, closefd=False) if name == "-" else FileIO(name)
     file = BufferedReader(raw, _BUFFER_BYTES)
@@ -111,10 +111,10 @@ def _is_own_database(path: Path) -> bool:
     )
 
 
-def _noting(parts: Iterator[list[Row]], note: Callable[[int], object]) -> Iterator[list[Row]]:
+def _noting(parts: Iterator[Rows], note: Callable[[int], object]) -> Iterator[Rows]:
     for rows in parts:
         yield rows
-        note(len(rows))
+        note(len(rows.keys))
 
 
 class _Noting(RawIOBase):
