@@ -65,8 +65,13 @@ def page_by_key(
     Raises:
         django.db.Error: the database failed.
     """
-    found = totals_in(prefix)
-    if after is not None:
-        found = found.filter(point__lt=after) if is_descending else found.filter(point__gt=after)
+    first, end = key_range(prefix)
+    # One bound on each side: of two on the same side, SQLite looks up the first one only.
+    if after is None:
+        found = all_totals().filter(point__gte=first, point__lt=end)
+    elif is_descending:
+        found = all_totals().filter(point__gte=first, point__lt=after)
+    else:
+        found = all_totals().filter(point__gt=after, point__lt=end)
     found = found.order_by("-point" if is_descending else "point")
     return list(found.values_list("key", "value")[:limit])

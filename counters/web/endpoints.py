@@ -14,7 +14,18 @@ from django.db import Error as DatabaseError
 from counters.config import config
 from counters.increments import BadIncrement
 from counters.totals import close_connection
-from counters.web import badge, cors, export, health, home, listing, numbers, replies, setting
+from counters.web import (
+    badge,
+    cors,
+    export,
+    health,
+    home,
+    listing,
+    numbers,
+    openapi,
+    replies,
+    setting,
+)
 from counters.web.bearer import has_token
 from counters.web.lookup import Lookup, log_failure
 from counters.web.replies import Reply, Stream
@@ -49,6 +60,7 @@ _TOTAL: Endpoint = {
 _HEALTH: Endpoint = {"GET": Handler(health.answer, reads_totals=False)}
 _EXACT: dict[str, Endpoint] = {
     home.PATH: {"GET": Handler(home.answer, reads_totals=False)},
+    openapi.PATH: {"GET": Handler(openapi.answer, reads_totals=False)},
     "/healthz": _HEALTH,
     "/readyz": _HEALTH,
     numbers.PATH: {"GET": Handler(listing.answer, waits=True)},
