@@ -30,6 +30,11 @@ _OPEN_FILES = 10_000
 
 def on_starting(server):
     """Refuse to start on settings that cannot work, and on an address that is taken."""
+    if server.cfg.is_ssl:
+        sys.exit(
+            "The service speaks no TLS: leave --certfile and --keyfile out, and put nginx or"
+            " Caddy in front of it, as README.md shows."
+        )
     _check(server.cfg)
     listeners.listen(server)
     _allow_open_files(server.log)

@@ -20,7 +20,7 @@ from counters.journal import SUFFIX
 from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
 from counters.reader import Contents
 from counters.records import JournalUnreadable
-from counters.refused_files import keep_refused, refused_path
+from counters.refused_files import keep_refused, name_refused, refused_draft, refused_drafts
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ def flush_journals(
     totals.require_tables()
     accepted = totals_ids().accepted
     name_drafts(folder)
+    settle_refused(folder)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             is_ours = journal.is_for(accepted)
@@ -84,6 +85,7 @@ def recover_journals(folder: Path, accepted: Collection[bytes], unreadable: set[
     """
     increments = 0
     name_drafts(folder)
+    settle_refused(folder)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             if journal.is_orphan:
@@ -172,25 +174,47 @@ def count_deltas(journal: Path, position: int, deltas: Mapping[str, int]) -> Non
         OSError: there is no place for what it refuses.
     """
     refused = totals.add_to_totals(deltas)
-    path = refused_path(journal.parent, journal.stem, position)
+    draft = refused_draft(journal.parent, journal.stem, position)
     if not refused.deltas:
-        path.unlink(missing_ok=True)  # of a try before this one that was not committed
+        draft.unlink(missing_ok=True)  # of a try before this one that was not committed
         return
-    keep_refused(path, refused.deltas, totals_ids().own, config().max_journal_bytes)
-    totals.after_commit(
-        partial(
-            logger.error,
-            "The database refuses %d of %d keys, for example %r: %s. Their increments are kept in"
-            " %s and not counted; all others are. Once the database takes them, rename that file to"
-            " %s: the next flush counts it.",
-            len(refused.deltas),
-            len(deltas),
-            next(iter(refused.deltas)),
-            refused.reason,
-            path,
-            path.with_suffix(SUFFIX).name,
-        )
+    keep_refused(draft, refused.deltas, totals_ids().own, config().max_journal_bytes)
+    what = f"{len(refused.deltas)} of {len(deltas)} keys, for example"
+    what = f"{what} {next(iter(refused.deltas))!r}: {refused.reason}"
+    totals.after_commit(partial(_name_refused, draft, what))
+
+
+def _name_refused(draft: Path, what: str) -> None:
+    path = name_refused(draft)
+    logger.error(
+        "The database refuses %s. Their increments are kept in %s and not counted; all others are."
+        " Once the database takes them, rename that file to %s: the next flush counts it.",
+        what,
+        path,
+        path.with_suffix(SUFFIX).name,
     )
+
+
+def settle_refused(folder: Path) -> None:
+    """See to the drafts of `.refused` files that processes left which died in a flush.
+
+    Where the flush was committed, a draft gets its name. Where it was not, its journal still has
+    what is in it: then it goes.
+
+    Raises:
+        django.db.Error: the database failed.
+    """
+    drafts = list(refused_drafts(folder))
+    if not drafts:
+        return
+    with totals.transaction():
+        totals.lock_everything()  # a flush that is under way may have just written one
+        positions = totals.positions_of([journal for _, journal, _ in drafts])
+        for draft, journal, position in drafts:
+            if positions.get(journal, 0) > position:
+                _name_refused(draft, "some keys")
+            else:
+                draft.unlink(missing_ok=True)
 
 
 def report_damage(file: BinaryIO, path: Path, damaged: Sequence[tuple[int, int]]) -> None:

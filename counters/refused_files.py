@@ -7,6 +7,7 @@ service renames it to `.journal`, and the next flush counts it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
@@ -20,6 +21,9 @@ from counters.reader import read_records
 from counters.records import Header, JournalUnreadable, increments_section, read_header, record
 
 _SUFFIX, _DRAFT_SUFFIX = ".refused", ".refused.draft"
+_match_draft = re.compile(
+    rf"([0-9a-f]{{{NAME_LENGTH}}})\.([0-9]+){re.escape(_DRAFT_SUFFIX)}"
+).fullmatch
 _RECORD_INCREMENTS = 1000
 _BLOCK_BYTES = 4096
 """What a small file takes of the disk."""
@@ -29,17 +33,36 @@ class RefusedFull(OSError):
     """The `.refused` files of a folder hold as much as they may."""
 
 
-def refused_path(folder: Path, journal: str, position: int) -> Path:
-    """Return the file for what is refused of a journal from `position` on.
+def refused_draft(folder: Path, journal: str, position: int) -> Path:
+    """Return the file for what is refused of a journal from `position` on, until that is committed.
 
     A flush that has to be repeated begins at the same position: it writes the same file again.
     """
-    name = blake2b(f"{journal}.{position}".encode(), digest_size=NAME_LENGTH // 2).hexdigest()
-    return folder / (name + _SUFFIX)
+    return folder / f"{journal}.{position}{_DRAFT_SUFFIX}"
 
 
-def keep_refused(path: Path, deltas: Mapping[str, int], totals_id: bytes, max_bytes: int) -> None:
-    """Write deltas to `path`, in place of what is there.
+def refused_drafts(folder: Path) -> Iterator[tuple[Path, str, int]]:
+    """Yield the drafts in a folder, each with its journal's name and position."""
+    for path in folder.glob(f"*{_DRAFT_SUFFIX}"):
+        if found := _match_draft(path.name):
+            yield path, found[1], int(found[2])
+
+
+def name_refused(draft: Path) -> Path:
+    """Give a draft its name, now that it is committed; return that.
+
+    Before, the journal still has what is in it: if somebody had it counted, that would count twice.
+    """
+    name = blake2b(draft.name.removesuffix(_DRAFT_SUFFIX).encode(), digest_size=NAME_LENGTH // 2)
+    path = draft.with_name(name.hexdigest() + _SUFFIX)
+    with suppress(FileNotFoundError):  # somebody else has just done it
+        draft.rename(path)
+        sync_folder(path.parent)
+    return path
+
+
+def keep_refused(draft: Path, deltas: Mapping[str, int], totals_id: bytes, max_bytes: int) -> None:
+    """Write deltas to a draft, in place of what is there.
 
     Args:
         totals_id: the id of the totals that they are for.
@@ -49,22 +72,18 @@ def keep_refused(path: Path, deltas: Mapping[str, int], totals_id: bytes, max_by
         RefusedFull: they would hold more.
         OSError: the file cannot be written.
     """
-    draft = _write_draft(path, Header(totals_id), deltas)
-    path.unlink(missing_ok=True)
-    if sum(map(_held_bytes, path.parent.glob(f"*{_SUFFIX}*"))) > max_bytes:
+    _write(draft, Header(totals_id), deltas)
+    if sum(map(_held_bytes, draft.parent.glob(f"*{_SUFFIX}*"))) > max_bytes:
         draft.unlink()
         raise RefusedFull(
-            f"the database refuses increments, and the {_SUFFIX} files in {path.parent} hold"
+            f"the database refuses increments, and the {_SUFFIX} files in {draft.parent} hold"
             f" {max_bytes} bytes (MAX_JOURNAL_BYTES): move them away"
         )
-    draft.rename(path)
-    sync_folder(path.parent)
+    sync_folder(draft.parent)
 
 
-def _write_draft(path: Path, header: Header, deltas: Mapping[str, int]) -> Path:
-    """Write what is to be at `path` into a file beside it, and return that."""
+def _write(draft: Path, header: Header, deltas: Mapping[str, int]) -> None:
     increments = _increments(deltas)
-    draft = path.with_suffix(_DRAFT_SUFFIX)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(header.encode())
@@ -72,7 +91,6 @@ def _write_draft(path: Path, header: Header, deltas: Mapping[str, int]) -> Path:
             file.write(record(header.mark, increments_section(some)))
         file.flush()
         os.fsync(fd)
-    return draft
 
 
 def refused_deltas(path: Path) -> dict[str, int]:
@@ -103,7 +121,9 @@ def keep_some_refused(path: Path, deltas: Mapping[str, int]) -> None:
     with path.open("rb") as file:
         header = read_header(file)
     if header is not None:
-        _write_draft(path, Header(header.totals_id), deltas).rename(path)
+        draft = path.with_suffix(f"{_SUFFIX}.part")
+        _write(draft, Header(header.totals_id), deltas)
+        draft.rename(path)
         sync_folder(path.parent)
 
 

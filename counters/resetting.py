@@ -11,6 +11,7 @@ from pathlib import Path
 from counters import totals
 from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal, journals, name_drafts, opened
+from counters.recovery import settle_refused
 from counters.refused_files import refused_files
 
 
@@ -34,6 +35,7 @@ def reset(folder: Path) -> Reset:
         django.db.Error: the database failed.
         Everything is as it was then.
     """
+    settle_refused(folder)
     with no_flush_between() as accepted:
         here = []
         for path in refused_files(folder, accepted):

@@ -24,7 +24,7 @@ from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
 from counters.records import JournalUnreadable
-from counters.recovery import flush_journal
+from counters.recovery import flush_journal, settle_refused
 from counters.refused_files import keep_some_refused, refused_deltas, refused_files
 from counters.resetting import Reset, no_flush_between, standing_journals
 
@@ -115,6 +115,7 @@ def all_counted(replaced: Callable[[Collection[str]], Collection[str]]) -> Itera
     """
     folder = config().journal_dir
     catch_up(folder)  # most of it beforehand, so that flushes are kept out for an instant only
+    settle_refused(folder)
     with no_flush_between() as accepted:
         here = []
         for journal, is_ours in standing_journals(folder, accepted):

@@ -57,6 +57,8 @@ class AccessLog:
         sent = _decoded(request.headers)
         for name, value in sent:
             environ["HTTP_" + name.upper().replace("-", "_")] = value
+        # gunicorn would decode a name from it, which may have line ends in it, and is unchecked.
+        environ.pop("HTTP_AUTHORIZATION", None)
         self._log.access(
             SimpleNamespace(status=str(status), sent=body_bytes, headers=_decoded(headers)),
             SimpleNamespace(headers=sent),

@@ -112,6 +112,8 @@ class AnsweringProtocol(OrdinaryProtocol):
     def on_response_complete(self) -> None:
         self._since_seconds = self._lane.seconds
         super().on_response_complete()
+        if self.transport.is_closing():
+            self._closing = True  # what has arrived behind it gets no reply, so it must not count
         self._unset_keepalive_if_required()  # `tick` sees to it
         self._read_on()
         self._refuse_if_idle()
