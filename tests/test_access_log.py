@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from pathlib import Path
 
 from tests.testbed.commands import GUNICORN
 from tests.testbed.requests import LANE, increment, talk
 from tests.testbed.service import StartService
 from tests.testbed.waiting import wait_for
+
+
+def test_no_client_writes_lines_of_its_own(start_service: StartService, tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    command = [*GUNICORN, "--access-logfile", str(file), "--access-logformat", "%(u)s %(r)s"]
+    service = start_service(command=command, WEB_CONCURRENCY="1")
+    paths = "/increment", "/%69ncrement", "/admin/login/"
+    users = "x\nGET /forged", "x\r", "\x1b[2J", "a b", "\u2028", "\x85", "ada"
+    for path in paths:
+        for user in users:
+            credentials = b64encode(f"{user}:secret".encode()).decode()
+            service.request("PUT", path, headers={"Authorization": f"Basic {credentials}"})
+
+    def logged() -> list[str]:
+        return [line for line in file.read_text().splitlines() if "/healthz" not in line]
+
+    expected = [f"{name} PUT {path} HTTP/1.1" for path in paths for name in [*["-"] * 6, "ada"]]
+    wait_for(lambda: len(logged()) >= len(expected), "the log's lines", service.log)
+    assert logged() == expected
 
 
 def test_all_replies_are_logged_in_order_and_format(

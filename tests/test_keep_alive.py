@@ -52,6 +52,17 @@ def test_keep_alive_ends_idle_connections_and_no_others(tmp_path: Path) -> None:
                 time.sleep(0.1)
 
 
+def test_nothing_counts_behind_a_reply_that_closes(shared_service: Service) -> None:
+    """An ordinary request of HTTP/1.0 among increments: its reply closes the connection."""
+    before, after = build_request(b"key=before&value=1"), build_request(b"key=behind&value=1")
+    closing_request = b"GET /nothing/here HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    with connect(shared_service.port) as connection:
+        connection.sendall(before * 40 + closing_request + after * 400)
+        with suppress(ConnectionResetError):
+            receive_all(connection)
+    assert shared_service.request("GET", "/numbers/behind?fresh=1").status == 404
+
+
 def test_nothing_counts_while_the_reply_before_a_close_waits_for_its_sync(tmp_path: Path) -> None:
     ordinary = build_request(b"key=after&value=1")
     closing_one = build_request(b"key=close&value=1", "Connection: close")

@@ -218,6 +218,12 @@ def test_start_and_stop_log_nothing_that_looks_like_an_error(service: Service) -
         assert word not in log.lower()
 
 
+def test_tls_is_refused(tmp_path: Path) -> None:
+    service = Service(tmp_path, command=(*GUNICORN, "--certfile", "cert.pem"))
+    with pytest.raises(AssertionError, match="speaks no TLS"):
+        service.start()
+
+
 def test_reuse_port_is_refused(tmp_path: Path) -> None:
     environment = Service(tmp_path).environment
     assert "--reuse-port: leave it out" in run([*GUNICORN, "--reuse-port"], environment, code=1)

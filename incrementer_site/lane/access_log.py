@@ -6,8 +6,10 @@ A worker without one uses nothing of this.
 from __future__ import annotations
 
 import time
+from base64 import b64decode
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -57,14 +59,25 @@ class AccessLog:
         sent = _decoded(request.headers)
         for name, value in sent:
             environ["HTTP_" + name.upper().replace("-", "_")] = value
-        # gunicorn would decode a name from it, which may have line ends in it, and is unchecked.
-        environ.pop("HTTP_AUTHORIZATION", None)
+        if not _has_plain_name(environ.get("HTTP_AUTHORIZATION", "")):
+            environ.pop("HTTP_AUTHORIZATION", None)
         self._log.access(
             SimpleNamespace(status=str(status), sent=body_bytes, headers=_decoded(headers)),
             SimpleNamespace(headers=sent),
             environ,
             timedelta(seconds=time.monotonic() - request.began),
         )
+
+
+def _has_plain_name(authorization: str) -> bool:
+    """Return whether the name in it, which gunicorn decodes and logs, is no more than a word.
+
+    A client may have put line ends in it, and with them whole lines of the log.
+    """
+    with suppress(ValueError):
+        text = b64decode(authorization.partition(" ")[2], validate=True).decode()
+        return all(" " < character < "\x7f" for character in text.partition(":")[0])
+    return False
 
 
 def _decoded(headers: Headers) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 from counters import totals
 from counters.increments import MAX_VALUE
 from counters.journal_folder import opened
-from counters.recovery import count_deltas
+from counters.recovery import count_deltas, flush_journals
 from counters.totals import Refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +44,29 @@ def test_what_is_taken_when_a_flush_is_repeated_is_not_kept(
     journal = tmp_path / f"{uuid4().hex}.journal"
     for refused in Refused({"bad": 1}, "no"), Refused():
         monkeypatch.setattr(totals, "add_to_totals", lambda given, answer=refused: answer)
-        with totals.transaction():
+        with suppress(NotCommitted), totals.transaction():
             count_deltas(journal, 100, {"bad": 1})
+            if refused.deltas:
+                raise NotCommitted
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_file_gets_its_name_only_if_its_flush_was_committed(
+    is_committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process dies before or after the COMMIT; the next flush sees to what it left."""
+    journal = tmp_path / f"{uuid4().hex}.journal"
+    with monkeypatch.context() as dying:
+        dying.setattr(totals, "add_to_totals", lambda given: Refused(dict(given), "no"))
+        dying.setattr(totals, "after_commit", lambda callback: None)
+        with suppress(NotCommitted), totals.transaction():
+            position = totals.lock_position(journal.stem)
+            count_deltas(journal, position, {"bad": 1})
+            totals.move_position(journal.stem, 100)
+            if not is_committed:
+                raise NotCommitted
+    assert not list(tmp_path.glob("*.refused"))
+    assert len(list(tmp_path.iterdir())) == 1
+    flush_journals(tmp_path, set())
+    assert [path.suffix for path in tmp_path.iterdir()] == [".refused"] * is_committed
