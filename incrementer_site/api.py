@@ -77,7 +77,7 @@ async def _answer(scope: Any, receive: Any, fields: Fields) -> Reply | Stream | 
 async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Reply | Stream:
     if isinstance(handler, Reply):
         return handler
-    if handler.waits:
+    if handler.waits(request):
         found = await _in_thread(handler, request, receive)
     else:
         found = answer_by(handler, request)

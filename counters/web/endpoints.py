@@ -40,7 +40,7 @@ class Handler:
 
     answer: Callable[[Request], Answer]
     """It may raise BadIncrement and BadRequest."""
-    waits: bool = False
+    waits: Callable[[Request], bool] = lambda request: False
     """Whether it waits for the database, or takes long: then it is called in a thread."""
     reads_body: bool = False
     reads_totals: bool = True
@@ -49,13 +49,17 @@ class Handler:
     """Whether ADMIN_TOKEN guards it, and nothing else."""
 
 
+def _always(request: Request) -> bool:
+    return True
+
+
 Endpoint = Mapping[str, Handler]
 """The handlers, by their methods. GET answers HEAD, too."""
 
 _TOTAL: Endpoint = {
     "GET": Handler(numbers.total),
-    "PUT": Handler(setting.put, waits=True, reads_body=True, sets_totals=True),
-    "DELETE": Handler(setting.delete, waits=True, sets_totals=True),
+    "PUT": Handler(setting.put, waits=_always, reads_body=True, sets_totals=True),
+    "DELETE": Handler(setting.delete, waits=_always, sets_totals=True),
 }
 _HEALTH: Endpoint = {"GET": Handler(health.answer, reads_totals=False)}
 _EXACT: dict[str, Endpoint] = {
@@ -63,8 +67,8 @@ _EXACT: dict[str, Endpoint] = {
     openapi.PATH: {"GET": Handler(openapi.answer, reads_totals=False)},
     "/healthz": _HEALTH,
     "/readyz": _HEALTH,
-    numbers.PATH: {"GET": Handler(listing.answer, waits=True)},
-    **{path: {"GET": Handler(export.answer, waits=True)} for path in export.PATHS},
+    numbers.PATH: {"GET": Handler(listing.answer, waits=listing.is_page)},
+    **{path: {"GET": Handler(export.answer, waits=_always)} for path in export.PATHS},
 }
 _BADGE: Endpoint = {"GET": Handler(badge.answer)}
 

@@ -60,8 +60,12 @@ def answer(request: Request) -> Reply | Lookup:
         BadRequest: a parameter is wrong.
         django.db.Error, OSError: the database failed.
     """
-    names = [pair.partition("=")[0] for pair in request.fields.query.split("&")]
-    return numbers.totals(request) if "key" in names else _page(request)
+    return _page(request) if is_page(request) else numbers.totals(request)
+
+
+def is_page(request: Request) -> bool:
+    """Return whether a page of a list is asked for, and not the totals of keys in the query."""
+    return "key" not in [pair.partition("=")[0] for pair in request.fields.query.split("&")]
 
 
 def _page(request: Request) -> Reply:
