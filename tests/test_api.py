@@ -119,7 +119,9 @@ def test_other_methods_get_405_with_allow(shared_service: Service, method: str) 
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("path", ["/", "/increments", "/increment/", "/%00", "/" + "a" * 5000])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/increments", "/increment/", "/%00", "/" + "a" * 5000]
+)
 def test_other_paths_get_404(shared_service: Service, path: str) -> None:
     reply = shared_service.request("POST", path, "key=a&value=1", {"Content-Type": FORM})
     assert reply.status == 404

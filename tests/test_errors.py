@@ -66,7 +66,9 @@ def test_other_methods(served: Service, endpoint: str, method: str) -> None:
     assert reply.headers["allow"] == allowed
 
 
-@pytest.mark.parametrize("path", ["/", "/numbers", "/increment/", "/healthz/x", "/%ff", "/a%00b"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/number", "/increment/", "/healthz/x", "/%ff", "/a%00b"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_other_paths(served: Service, method: str, path: str) -> None:
     reply = ask(served, build_request(b"", CLOSE, line=f"{method} {path} HTTP/1.1"))

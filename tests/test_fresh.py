@@ -160,7 +160,7 @@ def test_bells_of_processes_that_are_gone_do_not_pile_up(tmp_path: Path) -> None
             for pid in service.workers():
                 os.kill(pid, signal.SIGKILL)
             service.ensure_running()
-        assert len(list(tmp_path.rglob("*.bell"))) == 2
+        service.wait_until(lambda: len(list(tmp_path.rglob("*.bell"))) == 2, "both bells")
         service.increment("a", 1)
         assert fresh(service, "a") == 1
         service.stop()

@@ -155,7 +155,9 @@ def test_a_body_that_is_too_long_for_django_is_refused(start_service: StartServi
     reply = service.request("POST", LOGIN_PATH, b"a=" + b"x" * 100_000, {"Cookie": "csrftoken=a"})
     assert reply.status in (400, 403), reply
     with connect(service.port) as connection:
-        raw = build_request(b"a=" + b"x" * 100_000, "Connection: close", line="POST / HTTP/1.1")
+        raw = build_request(
+            b"a=" + b"x" * 100_000, "Connection: close", line="POST /nothing HTTP/1.1"
+        )
         connection.sendall(raw)
         (reply,) = read_replies(receive_all(connection))
     assert reply.status == 404

@@ -101,7 +101,7 @@ def test_nothing_of_them_counts(served: Service) -> None:
     assert served.totals() == {"marked": 2, "line end in JSON": 1, "escaped\n": 1}
 
 
-@pytest.mark.parametrize("path", ["/increment/", "/Increment", "/", "/numbers?x=1", "/adm"])
+@pytest.mark.parametrize("path", ["/increment/", "/Increment", "/nothing", "/number?x=1", "/adm"])
 def test_a_wrong_path_is_named_under_any_host(served: Service, path: str) -> None:
     raw = form(BODY).replace(b"/increment", path.encode()).replace(b"localhost", b"counter.example")
     reply = ask(served, raw)

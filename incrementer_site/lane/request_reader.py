@@ -13,10 +13,10 @@ from counters.web.replies import Reply
 from counters.web.request import Fields
 from incrementer_site.lane.askers import Asker, head_of_lookup
 from incrementer_site.lane.heads import (
-    CLOSE,
     PERSISTS,
     Head,
     Headers,
+    closing,
     connection_of,
     content_length_bytes,
     expects_continue,
@@ -184,7 +184,7 @@ class RequestReader:
         self._content_length_bytes = content_length_bytes(self._headers)
         keeps_alive = self._parser.should_keep_alive()
         after = connection_of(version, self._headers, keeps_alive=keeps_alive)
-        self._style = style_of(CLOSE if self._lane.is_ending else after, self._fields)
+        self._style = style_of(after, self._fields)
         if expects_continue(version, self._headers) and not self._connection.is_closing():
             self._answer_expectation()
 
@@ -268,6 +268,8 @@ class RequestReader:
         if self.held_bytes:
             self._lane.intake.spend(self.held_bytes)
         self.let_go()
+        if self._lane.is_ending:
+            self._style = closing(self._style)
         method, version = self._parser.get_method(), self._parser.get_http_version()
         if isinstance(read, Lookup):
             if self._body_bytes == 0:
