@@ -59,7 +59,7 @@ def flush_journals(
     totals.require_tables()
     accepted = totals_ids().accepted
     name_drafts(folder)
-    settle_refused(folder)
+    settle_refused(folder, accepted)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             is_ours = journal.is_for(accepted)
@@ -85,7 +85,7 @@ def recover_journals(folder: Path, accepted: Collection[bytes], unreadable: set[
     """
     increments = 0
     name_drafts(folder)
-    settle_refused(folder)
+    settle_refused(folder, accepted)
     for path in journals(folder):
         with _tolerant(path, unreadable), opened(path) as journal:
             if journal.is_orphan:
@@ -195,16 +195,19 @@ def _name_refused(draft: Path, what: str) -> None:
     )
 
 
-def settle_refused(folder: Path) -> None:
+def settle_refused(folder: Path, accepted: Collection[bytes]) -> None:
     """See to the drafts of `.refused` files that processes left which died in a flush.
 
     Where the flush was committed, a draft gets its name. Where it was not, its journal still has
     what is in it: then it goes.
 
+    Args:
+        accepted: the ids of the totals.
+
     Raises:
         django.db.Error: the database failed.
     """
-    drafts = list(refused_drafts(folder))
+    drafts = list(refused_drafts(folder, accepted))
     if not drafts:
         return
     with totals.transaction():

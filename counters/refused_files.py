@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from itertools import islice
@@ -41,9 +41,12 @@ def refused_draft(folder: Path, journal: str, position: int) -> Path:
     return folder / f"{journal}.{position}{_DRAFT_SUFFIX}"
 
 
-def refused_drafts(folder: Path) -> Iterator[tuple[Path, str, int]]:
-    """Yield the drafts in a folder, each with its journal's name and position."""
-    for path in folder.glob(f"*{_DRAFT_SUFFIX}"):
+def refused_drafts(folder: Path, totals_ids: Collection[bytes]) -> Iterator[tuple[Path, str, int]]:
+    """Yield the drafts that are for the totals with these ids, each with its journal and position.
+
+    Those of other totals may be of a flush that is committed: that is known in their database only.
+    """
+    for path in _those_for(totals_ids, folder.glob(f"*{_DRAFT_SUFFIX}")):
         if found := _match_draft(path.name):
             yield path, found[1], int(found[2])
 
@@ -147,12 +150,14 @@ def _held_bytes(path: Path) -> int:
 
 def refused_files(folder: Path, totals_ids: Collection[bytes]) -> list[Path]:
     """Return the `.refused` files in `folder` that are for the totals with these ids."""
-    found = []
-    for path in folder.glob(f"*{_SUFFIX}"):
+    return list(_those_for(totals_ids, folder.glob(f"*{_SUFFIX}")))
+
+
+def _those_for(totals_ids: Collection[bytes], paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
         if not path.is_file():  # to open a pipe would wait for somebody who writes to it
             continue
         with suppress(OSError, JournalUnreadable), path.open("rb") as file:
             header = read_header(file)
             if header is not None and header.is_for(totals_ids):
-                found.append(path)
-    return found
+                yield path

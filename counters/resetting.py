@@ -35,7 +35,7 @@ def reset(folder: Path) -> Reset:
         django.db.Error: the database failed.
         Everything is as it was then.
     """
-    settle_refused(folder)
+    settle_refused(folder, totals_ids().accepted)
     with no_flush_between() as accepted:
         here = []
         for path in refused_files(folder, accepted):

@@ -20,6 +20,7 @@ from counters import totals
 from counters.config import config
 from counters.dialects import dialect_of
 from counters.fresh import catch_up
+from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
@@ -115,7 +116,7 @@ def all_counted(replaced: Callable[[Collection[str]], Collection[str]]) -> Itera
     """
     folder = config().journal_dir
     catch_up(folder)  # most of it beforehand, so that flushes are kept out for an instant only
-    settle_refused(folder)
+    settle_refused(folder, totals_ids().accepted)
     with no_flush_between() as accepted:
         here = []
         for journal, is_ours in standing_journals(folder, accepted):

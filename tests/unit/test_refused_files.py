@@ -9,9 +9,11 @@ from uuid import uuid4
 import pytest
 
 from counters import totals
+from counters.identity import totals_ids
 from counters.increments import MAX_VALUE
 from counters.journal_folder import opened
 from counters.recovery import count_deltas, flush_journals
+from counters.refused_files import keep_refused, refused_draft
 from counters.totals import Refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,11 +53,20 @@ def test_what_is_taken_when_a_flush_is_repeated_is_not_kept(
     assert not list(tmp_path.iterdir())
 
 
+def test_drafts_of_other_totals_are_left_alone(tmp_path: Path) -> None:
+    """Another service on the same folder: whether its flush was committed, its database knows."""
+    draft = refused_draft(tmp_path, uuid4().hex, 0)
+    keep_refused(draft, {"bad": 1}, uuid4().bytes, max_bytes=2**20)
+    flush_journals(tmp_path, set())
+    assert list(tmp_path.iterdir()) == [draft]
+
+
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_a_file_gets_its_name_only_if_its_flush_was_committed(
     is_committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process dies before or after the COMMIT; the next flush sees to what it left."""
+    totals_ids()  # the test's database gets its id
     journal = tmp_path / f"{uuid4().hex}.journal"
     with monkeypatch.context() as dying:
         dying.setattr(totals, "add_to_totals", lambda given: Refused(dict(given), "no"))
