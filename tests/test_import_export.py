@@ -207,8 +207,11 @@ def test_what_is_no_source_is_refused_in_a_sentence(service: Service, tmp_path: 
     assert "say --format" in service.manage("importnumbers", unknown, code=1)
     assert "Imported 0" in service.manage("importnumbers", unknown, "--format", "csv")
     if "sqlite" in service.environment["DATABASE_URL"]:
-        said = service.manage("importnumbers", str(service.database), code=1)
-        assert "is the database that the totals are kept in" in said
+        other_name = tmp_path / "other name.db"
+        other_name.hardlink_to(service.database)
+        for own in service.database, other_name:
+            said = service.manage("importnumbers", str(own), code=1)
+            assert "is the database that the totals are kept in" in said
 
 
 # While servers run

@@ -106,9 +106,8 @@ def _format_of(name: str) -> str:
 
 def _is_own_database(path: Path) -> bool:
     own = totals.connection()
-    return own.vendor == "sqlite" and os.path.realpath(own.settings_dict["NAME"]) == str(
-        path.resolve()
-    )
+    name = own.settings_dict["NAME"]
+    return own.vendor == "sqlite" and os.path.exists(name) and os.path.samefile(name, path)
 
 
 def _noting(parts: Iterator[Rows], note: Callable[[int], object]) -> Iterator[Rows]:
