@@ -49,9 +49,9 @@ def all_totals() -> QuerySet[Any]:
 
     Tables may have another order, such as one that somebody has made by hand.
     """
-    order = dialect_of(totals.connection()).code_point_order
-    found: QuerySet[Any] = Number.objects.annotate(point=Collate("key", order))
-    return found
+    dialect = dialect_of(totals.connection())
+    found = Number.objects.annotate(point=Collate("key", dialect.code_point_order))
+    return dialect.only_totals(found)
 
 
 def page_by_key(

@@ -7,6 +7,7 @@ times a second at the most, however many clients there are; and the event loop n
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,9 +16,12 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from counters import totals
+from counters.dialects import TotalsReader
 from counters.web import replies
 from counters.web.lookup import Lookup, totals_for
 from counters.web.replies import Reply
+
+logger = logging.getLogger(__name__)
 
 _MAX_KEYS = 2000
 """Keys in a query, and those of the lookup that goes beyond: others are not to wait long."""
@@ -67,7 +71,19 @@ class Lookups:
         if self._is_under_way:
             self._begin()
         for lookup, callback in batch:
-            callback(replies.totals_unavailable() if found is None else lookup.render(found))
+            try:
+                reply = replies.totals_unavailable() if found is None else lookup.render(found)
+            except Exception:  # one request's trouble is not that of the others in its batch
+                logger.exception("A request for a total failed.")
+                reply = replies.server_failed()
+            callback(reply)
+
+    def _answer(self, keys: set[str], reader: TotalsReader) -> _Totals:
+        try:
+            return totals_for(keys, reader, is_fresh=self._are_fresh)
+        except Exception:  # whatever it is, this thread has to go on
+            logger.exception("Totals could not be read.")
+            return None
 
     def _run(self) -> None:
         reader = totals.reader()
@@ -77,7 +93,7 @@ class Lookups:
             except Empty:
                 reader.close()
                 keys, found = self._batches.get()
-            found(totals_for(keys, reader, is_fresh=self._are_fresh))
+            found(self._answer(keys, reader))
             if self._are_fresh:
                 totals.close_connection()  # which can write, unlike that of the reader
 

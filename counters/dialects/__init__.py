@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 
 from counters.dialects.postgresql import PostgreSQL
 from counters.dialects.sqlite import SQLite
@@ -66,6 +67,10 @@ class Dialect(Protocol):
 
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
         """Return the totals of those keys that have one, by one index lookup for each."""
+        ...
+
+    def only_totals(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Leave out rows whose value is no whole number, as a person may have put them in."""
         ...
 
     def reader(self) -> TotalsReader:

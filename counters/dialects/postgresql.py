@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 
 from counters.dialects import postgresql_tables
 from counters.dialects.common import (
@@ -151,6 +152,9 @@ class PostgreSQL:
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
         cursor.execute(_select("key", "value", self._table), [list(keys)])
         return dict(cursor.fetchall())
+
+    def only_totals(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows
 
     def reader(self) -> _Reader:
         return _Reader(self._connection, self._table, self._positions)

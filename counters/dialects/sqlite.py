@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage
 from django.db import DatabaseError, DataError, Error, IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.models import CharField, Func, QuerySet
 
 from counters.config import config
 from counters.dialects import sqlite_tables
@@ -107,6 +108,11 @@ class SQLite:
         given = msgspec.json.encode(list(keys)).decode()
         cursor.execute(select("key", "value", self._table, "%s"), [given])
         return dict(msgspec.json.decode(cursor.fetchone()[0]))
+
+    def only_totals(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        kind = Func("value", function="typeof", output_field=CharField())
+        found: QuerySet[Any] = rows.annotate(kind=kind).filter(kind="integer")
+        return found
 
     def reader(self) -> SQLiteReader:
         path = str(self._connection.settings_dict["NAME"])

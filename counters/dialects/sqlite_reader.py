@@ -16,10 +16,12 @@ _TIMEOUT_SECONDS = 5.0
 def select(name: str, value: str, table: str, placeholder: str) -> str:
     """Return the statement that reads values by their names. Both are one parameter, as JSON."""
     # One row: for each, Python's lock is given up, and under load it is long in coming back.
+    # What somebody has put in by hand and is no whole number is left out: JSON has no place for
+    # some of it, and others' values come in the same row.
     return (
         f"SELECT json_group_array(json_array(found.{name}, found.{value}))"
         f" FROM json_each({placeholder}) AS given CROSS JOIN {table} AS found"
-        f" ON found.{name} = given.value"
+        f" ON found.{name} = given.value AND typeof(found.{value}) = 'integer'"
     )
 
 

@@ -18,6 +18,7 @@ from django.db import Error
 
 from counters.exporting import FORMATS, NoTotal, export
 from counters.web import replies
+from counters.web.lookup import log_failure
 from counters.web.parameters import Parameters
 from counters.web.replies import Reply, Stream, StreamEnded
 from counters.web.request import Request
@@ -51,7 +52,11 @@ def answer(request: Request) -> Reply | Stream:
     if is_wanted and not _places.acquire(blocking=False):
         return replies.unavailable("other exports are under way", limit=MOST_AT_ONCE)
     chunks = _chunks(format_) if is_wanted else _nothing()
-    next(chunks)  # what fails until the first block is there is told in the status
+    try:
+        next(chunks)  # what fails until the first block is there is told in the status
+    except NoTotal as error:
+        log_failure(error)
+        return replies.unavailable("a row of the table is no total: the service's log names it")
     headers = (
         ("Content-Disposition", f'attachment; filename="numbers.{format_}"'),
         ("Cache-Control", "no-store"),
