@@ -52,7 +52,7 @@ def test_the_api_does_what_is_described(start_service: StartService, tmp_path: P
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", "--warnings=off", "--seed=1"),
-            *("--max-examples=10", "--max-time=45", "--header=Authorization: Bearer secret"),
+            *("--max-examples=10", "--max-time=35", "--header=Authorization: Bearer secret"),
             *("--url", f"http://127.0.0.1:{service.port}", "openapi.json"),
         ],
         capture_output=True,

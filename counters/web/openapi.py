@@ -138,7 +138,7 @@ def _badge() -> Json:
 
 def _health() -> Json:
     # Who sends INCREMENT_TOKEN is told more; nobody needs it.
-    known = {"security": [{}, {"increment": []}]}
+    known: Json = {"security": [{}, {"increment": []}]}
     told = {"200": json_of("Yes.", "Health")}
     return {
         "/healthz": reading("alive", "Whether the worker that answers lives", told, **known),
