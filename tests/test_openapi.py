@@ -37,6 +37,8 @@ def test_the_description_is_openapi_and_has_all_methods(service: Service) -> Non
 
 def test_the_api_does_what_is_described(start_service: StartService, tmp_path: Path) -> None:
     service = start_service(ADMIN_TOKEN="secret")
+    batch = [{"key": f"{number}", "value": number} for number in range(1500)]
+    assert service.post(json.dumps(batch), "application/json").status == 200  # lists have pages
     description = service.request("GET", "/openapi.json").json()
     # The next page's cursor is a part of its address. OpenAPI has no words for a part of a value,
     # and schemathesis has.
