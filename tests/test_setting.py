@@ -1,29 +1,18 @@
-"""`PUT` and `DELETE` of a total over HTTP, and resetnumbers of some keys."""
+"""`PUT` and `DELETE` of a total over HTTP."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
 from tests.testbed.commands import GUNICORN, PLAIN_ASGI, WSGI
-from tests.testbed.replies import Reply
 from tests.testbed.requests import FORM, JSON
 from tests.testbed.service import NEVER, Service, StartService
-from tests.testbed.waiting import wait_for
+from tests.testbed.setting import ADMIN, COUNTER, READER, TOKENS, count, delete, get, of_key, put
 
 WAYS = {"lane": GUNICORN, "event loop": PLAIN_ASGI, "Django": WSGI}
-TOKENS = {"ADMIN_TOKEN": "admin's", "READ_TOKEN": "reader's", "INCREMENT_TOKEN": "counter's"}
-ADMIN = {"Authorization": "Bearer admin's"}
-READER = {"Authorization": "Bearer reader's"}
-COUNTER = {"Authorization": "Bearer counter's"}
 MIN, MAX = -(2**63), 2**63 - 1
 KEYS = ["a", "a/b", "%2F", ".", "..", "?x=1", " blanks ", "line\nend\r", "🎉" * 255]
 
@@ -40,28 +29,6 @@ def service(
     with Service(folder, command=WAYS[request.param], **settings) as running:
         yield running
         print(running.log())
-
-
-def of_key(key: str) -> str:
-    return f"/numbers/{quote(key, safe='')}"
-
-
-def put(service: Service, key: str, body: str | bytes, **headers: str) -> Reply:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return service.request("PUT", of_key(key), body, {**ADMIN, "Content-Type": JSON, **named})
-
-
-def delete(service: Service, key: str) -> Reply:
-    return service.request("DELETE", of_key(key), headers=ADMIN)
-
-
-def get(service: Service, key: str) -> Reply:
-    return service.request("GET", of_key(key) + "?fresh=1", headers=READER)
-
-
-def count(service: Service, key: str, value: int) -> None:
-    body = json.dumps({"key": key, "value": value})
-    assert service.post(body, JSON, **COUNTER).status == 200
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -173,116 +140,3 @@ def test_nobody_sets_without_an_admin_token(start_service: StartService) -> None
             assert "ADMIN_TOKEN" in reply.json()["error"]
     allowed = service.request("PATCH", of_key("a"))
     assert (allowed.status, allowed.headers["allow"]) == (405, "GET, PUT, DELETE, HEAD")
-
-
-# What the database refuses
-
-CHECK = (
-    "DROP TABLE numbers; CREATE TABLE numbers"
-    " (key TEXT, value INTEGER, CHECK (value < 1000 AND key NOT LIKE 'bad%'));"
-    "CREATE UNIQUE INDEX numbers_key_index ON numbers (key);"
-)
-NO_CHECK = (
-    "ALTER TABLE numbers RENAME TO old; DROP INDEX numbers_key_index;"
-    "CREATE TABLE numbers (key TEXT, value INTEGER);"
-    "CREATE UNIQUE INDEX numbers_key_index ON numbers (key);"
-    "INSERT INTO numbers SELECT * FROM old; DROP TABLE old"
-)
-
-
-def change(database: Path, script: str) -> None:
-    with closing(sqlite3.connect(database, timeout=30)) as connection:
-        connection.executescript(script)
-
-
-def test_what_the_database_refuses_changes_nothing(tmp_path: Path) -> None:
-    service = Service(tmp_path, **TOKENS, WEB_CONCURRENCY="1")
-    change(service.database, CHECK)
-    with service:
-        count(service, "good", 5)
-        for key, value in (("good", 1000), ("bad", 1)):
-            reply = put(service, key, f'{{"value": {value}}}')
-            assert reply.status == 409
-            assert "CHECK" in reply.json()["error"]
-        service.wait_for_totals({"good": 5})
-
-
-def test_what_was_refused_of_a_key_is_replaced_with_it(tmp_path: Path) -> None:
-    service = Service(tmp_path, **TOKENS, WEB_CONCURRENCY="1")
-    change(service.database, CHECK)
-
-    def refused() -> list[Path]:
-        return list(service.journal_dir.glob("*.refused"))
-
-    with service:
-        body = [{"key": key, "value": 1} for key in ("bad 1", "bad 2", "bad 3", "good")]
-        assert service.post(json.dumps(body), JSON, **COUNTER).status == 200
-        wait_for(refused, "a file of what is refused")
-        change(service.database, NO_CHECK)
-        assert put(service, "bad 1", '{"value": 70}').status == 200
-        assert "Deleted 0" in service.manage("resetnumbers", "--noinput", "bad 2")
-        for path in refused():
-            assert path.stat().st_mode & 0o077 == 0
-            path.rename(path.with_suffix(".journal"))
-        service.wait_for_totals({"bad 1": 70, "bad 3": 1, "good": 1})
-
-
-def test_a_file_of_what_was_refused_goes_with_its_last_key(tmp_path: Path) -> None:
-    service = Service(tmp_path, **TOKENS, WEB_CONCURRENCY="1")
-    change(service.database, CHECK)
-    with service:
-        count(service, "bad", 1)
-        wait_for(lambda: list(service.journal_dir.glob("*.refused")), "a file")
-        service.manage("resetnumbers", "--noinput", "--prefix", "b")
-        assert not list(service.journal_dir.glob("*.refused*"))
-
-
-def test_a_journal_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
-    service = Service(tmp_path, **TOKENS, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
-    with service:
-        count(service, "a", 1)
-        alien = service.journal_dir / "0.journal"
-        alien.write_bytes(b"something else")
-        reply = put(service, "a", '{"value": 5}')
-        assert reply.status == 503
-        assert str(alien) in reply.json()["error"]
-        assert str(alien) in service.manage("resetnumbers", "--noinput", "a", code=1)
-        alien.unlink()
-        assert get(service, "a").json()["value"] == 1
-        assert put(service, "a", '{"value": 5}').status == 200
-
-
-def test_what_dead_processes_left_is_replaced_too(tmp_path: Path) -> None:
-    service = Service(tmp_path, **TOKENS, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
-    with service:
-        count(service, "a", 1)
-        count(service, "b", 1)
-        service.kill()
-        assert "Deleted 1 totals" in service.manage("resetnumbers", "--noinput", "a")
-        assert service.totals() == {"b": 1}
-        service.start()
-        assert service.totals() == {"b": 1}
-
-
-def test_what_only_a_stopped_process_knows_is_not_replaced_by_halves(tmp_path: Path) -> None:
-    """Its journal is damaged, and what it held is in the memory of a process that stands still."""
-    service = Service(tmp_path, **TOKENS, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
-    with service:
-        count(service, "a", 1)
-        count(service, "b", 2)
-        (worker,) = service.journal_owners()
-        (journal,) = service.journal_dir.glob("*.journal")
-        os.kill(worker, signal.SIGSTOP)
-        try:
-            with journal.open("r+b") as file:
-                file.seek(150)  # in the first record, behind the header
-                byte = file.read(1)[0]
-                file.seek(150)
-                file.write(bytes([byte ^ 1]))
-            said = service.manage("resetnumbers", "--noinput", "a", code=1)
-            assert "is damaged, and its process counts from memory" in said
-        finally:
-            os.kill(worker, signal.SIGCONT)
-        assert "Deleted 1 totals" in service.manage("resetnumbers", "--noinput", "a")
-        service.stop()
-    assert service.totals() == {"b": 2}

@@ -17,6 +17,13 @@ _KEY: Json = {
     "description": "Any text without NUL.",
 }
 _VALUE: Json = {"type": "integer", "minimum": MIN_VALUE, "maximum": MAX_VALUE}
+_DETAILS: Json = {
+    "pending_keys": {"type": "integer"},
+    "journal_bytes": {"type": "integer"},
+    "seconds_since_flush": {"type": "number"},
+    "last_error": {"type": "string"},
+}
+"""What health tells who sends INCREMENT_TOKEN."""
 
 
 def ref(name: str) -> Json:
@@ -69,6 +76,7 @@ def schemas() -> Json:
             alive={"const": True},
             ready={"type": "boolean"},
             why={"enum": ["journal", "full", "database"]},
+            **_DETAILS,
         ),
         "Front": object_of(
             ["name", "version", "description"],
@@ -81,6 +89,7 @@ def schemas() -> Json:
             error={"type": "string", "description": "A sentence that says what is wrong."},
             field={"type": "string", "description": "Which part of the request is wrong."},
             limit={"type": "integer", "description": "The limit that was not kept."},
-            why={"type": "string"},
+            why={"enum": ["journal", "full", "database"]},
+            **_DETAILS,
         ),
     }
