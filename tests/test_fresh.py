@@ -6,14 +6,13 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.testbed.commands import PLAIN_ASGI, WSGI
 from tests.testbed.load import Load
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.requests import JSON
 from tests.testbed.service import NEVER, Service, StartService
 
@@ -27,13 +26,12 @@ def service(
     """Three workers that would not flush by themselves."""
     folder = tmp_path_factory.mktemp("fresh")
     settings = {"FLUSH_INTERVAL": NEVER, "WEB_CONCURRENCY": "3"}
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            postgresql = stack.enter_context(start_postgresql(folder / "postgresql"))
-            settings["DATABASE_URL"] = new_database(postgresql)
-        service = Service(folder, **settings)
-        service.manage("migrate", "-v0")
-        yield stack.enter_context(service)
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = new_database(request.getfixturevalue("postgresql"))
+    service = Service(folder, **settings)
+    service.manage("migrate", "-v0")
+    with service:
+        yield service
 
 
 def fresh(service: Service, key: str) -> int | None:

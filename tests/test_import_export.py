@@ -17,7 +17,7 @@ import pytest
 
 from tests.testbed.commands import MANAGE, ROOT, running
 from tests.testbed.databases import locked
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.service import NEVER, Service
 
 MIN, MAX = -(2**63), 2**63 - 1
@@ -57,12 +57,12 @@ def database(
     if request.param == "sqlite":
         yield dict
         return
-    folder = tmp_path_factory.mktemp("postgresql")
-    with start_postgresql(folder / "data") as postgresql:
-        first = new_database(postgresql)
-        Service(folder, DATABASE_URL=first).manage("migrate", "-v0")
-        name = urlsplit(first).path.removeprefix("/")
-        yield lambda: {"DATABASE_URL": new_database(postgresql, template=name)}
+    postgresql = request.getfixturevalue("postgresql")
+    first = new_database(postgresql)
+    folder = tmp_path_factory.mktemp("first")
+    Service(folder, DATABASE_URL=first).manage("migrate", "-v0")
+    name = urlsplit(first).path.removeprefix("/")
+    yield lambda: {"DATABASE_URL": new_database(postgresql, template=name)}
 
 
 @pytest.fixture

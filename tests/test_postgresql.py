@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,24 +15,13 @@ from tests.testbed.admin import SUPERUSER, log_in
 from tests.testbed.commands import IMPATIENT
 from tests.testbed.databases import rows
 from tests.testbed.load import Load
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.replies import Reply
 from tests.testbed.requests import JSON
 from tests.testbed.service import NEVER, Service
 from tests.testbed.waiting import wait_for
 
 MIN, MAX = -(2**63), 2**63 - 1
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresServer]:
-    # Not in pytest's folders: for root the server runs as another user, and pytest closes its
-    # folders to other users.
-    with (
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        start_postgresql(Path(folder) / "data") as server,
-    ):
-        yield server
 
 
 @pytest.fixture

