@@ -64,8 +64,11 @@ def read_requests(path: Path, start: int = 0) -> Iterator[Request]:
 
 def count_stale(path: Path) -> int:
     """Return how many fresh totals, of those that a client was told, cannot be right."""
-    reads = map(json.loads, _whole_lines(path.with_name(f"{path.name}.reads")))
-    return sum(not least <= told <= most for least, most, told in reads)
+    reads = path.with_name(f"{path.name}.reads")
+    if not reads.exists():  # a process that only counts
+        return 0
+    lines = map(json.loads, _whole_lines(reads))
+    return sum(not least <= told <= most for least, most, told in lines)
 
 
 def read_resets(path: Path) -> Iterator[Reset]:
@@ -78,7 +81,9 @@ def read_resets(path: Path) -> Iterator[Reset]:
 
 def _whole_lines(path: Path, start: int = 0) -> Iterator[bytes]:
     with path.open("rb") as lines:
-        lines.seek(start)
+        if start:  # it may be in the middle of a line
+            lines.seek(start - 1)
+            lines.readline()
         for line in lines:
             if line.endswith(b"\n"):  # the last one may be half written
                 yield line

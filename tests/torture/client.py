@@ -33,6 +33,9 @@ from tests.torture.until_sigterm import until_sigterm
 KEYS = 50
 _FRESH = 0.01
 """How many of the requests are for the key of its own."""
+_PATIENCE_SECONDS = 10
+"""How long a client does not ask for totals after it was told none: while the database is away, it
+would wait most of the time, and count little."""
 _PAUSE_SECONDS = 0.001
 """The time between requests: this tests faults, and not speed."""
 _REPLY_SECONDS = 30
@@ -89,6 +92,7 @@ class _OwnKey:
     def __init__(self, seed: str) -> None:
         self._key = f"own {seed}"
         self._least = self._most = 0
+        self._asks_from = 0.0
 
     def request(self) -> tuple[list[tuple[str, int]], bytes]:
         body = f"key={quote_plus(self._key)}&value=1"
@@ -101,9 +105,12 @@ class _OwnKey:
 
     def ask(self, connection: _Connection) -> list[int] | None:
         """Return what the fresh total had to be at least and at the most, and what it was."""
+        if time.monotonic() < self._asks_from:
+            return None
         line = f"GET /numbers?key={quote_plus(self._key)}&fresh=1 HTTP/1.1"
         reply = connection.exchange_for_reply(build_request(b"", line=line, content_type=None))
         if reply is None or reply.status != 200:
+            self._asks_from = time.monotonic() + _PATIENCE_SECONDS
             return None
         return [self._least, self._most, reply.json()["numbers"][0]["value"] or 0]
 

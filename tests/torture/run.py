@@ -56,6 +56,7 @@ class Run:
         resets: resets besides those in the commanders' ledgers.
         cleanup: what is undone at the end.
         replaced: when the fault replaced the database, in seconds of the monotonic clock.
+        takes_journals_away: whether the fault does that to journals in use.
         durable_until: what was acknowledged later than this may be lost.
     """
 
@@ -69,6 +70,7 @@ class Run:
         self.beside_commands = beside_commands
         self.injected = 0
         self.replaced = -math.inf
+        self.takes_journals_away = False
         self.durable_until = math.inf
         self.figures: dict[str, float] = {}
         self.ledgers: list[Path] = []
@@ -184,8 +186,10 @@ class Run:
             possible_resets(resets + self.resets, self.replaced),
             self.durable_until,
         )
-        # After a reset, or in a database that is older, they may be less.
-        if self.command_ledgers or self.resets or self.replaced > -math.inf:
+        # After a reset, or in a database that is older, they may be less. And nobody sees what is
+        # in a journal that was taken away, until its process has put it back.
+        is_less = self.command_ledgers or self.resets or self.replaced > -math.inf
+        if is_less or self.takes_journals_away:
             return verdict
         return replace(verdict, stale=sum(map(count_stale, self.ledgers)))
 

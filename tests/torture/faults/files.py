@@ -60,6 +60,7 @@ def _take_away(take: Callable[[Run], None]) -> Inflict:
     """Return a fault: files are taken from living processes, which put them back."""
 
     def inflict(run: Run) -> None:
+        run.takes_journals_away = True
         run.start(FLUSH_INTERVAL="1")
         with run.load():
             for _ in range(5 if run.long else 1):
