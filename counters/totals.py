@@ -96,10 +96,17 @@ def _dialect() -> Dialect:
 
 
 def lock_position(journal: str) -> int:
-    """Return the journal's position, which nobody else can move until the transaction ends."""
+    """Return the journal's position, which nobody else can move until the transaction ends.
+
+    Raises:
+        UnfitTables: a trigger skips the row.
+    """
     with connection().cursor() as cursor:
         cursor.execute(_dialect().lock_position, [journal, _today().isoformat()])
-        position: int = cursor.fetchone()[0]
+        found = cursor.fetchone()
+    if found is None:
+        raise UnfitTables(_skips_rows())
+    position: int = found[0]
     return position
 
 
@@ -119,9 +126,21 @@ def require_tables() -> None:
 
 
 def move_position(journal: str, position: int) -> None:
-    Position.objects.filter(journal=journal).update(
+    """Note that a journal is in the totals up to `position`.
+
+    Raises:
+        UnfitTables: a trigger skips the row. What was added would be added again.
+    """
+    moved = Position.objects.filter(journal=journal).update(
         position=position, retired=False, seen_on=_today()
     )
+    if not moved:
+        raise UnfitTables(_skips_rows())
+
+
+def _skips_rows() -> str:
+    table = Position._meta.db_table
+    return f"Table {table!r} has a trigger that skips rows: nothing can be counted. Drop it."
 
 
 def retire_position(journal: str) -> None:
