@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -13,14 +14,15 @@ from django.db import Error
 from counters import totals
 from counters.bells import Bell
 from counters.buffer import Buffer
+from counters.counting import count_deltas, flush_in_portions, report_damage, retire_journal
 from counters.failures import told
 from counters.identity import totals_ids
 from counters.journal import Journal
-from counters.journal_folder import journals
+from counters.journal_folder import journals, opened
 from counters.locks import AnyLock
 from counters.orphans import Orphans
 from counters.pending import Pending
-from counters.recovery import count_deltas, recover_journals, report_damage, retire_journal
+from counters.recovery import recover_journals
 from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ _LONGEST_REST_SECONDS = 1.0
 for fresh totals again and again have it flush for a tenth of the time at the most."""
 _MAX_TOLD = 10
 """Causes of failures that are logged before a flush succeeds again: each may have a new text."""
+_LAST_SECONDS = 10.0
+"""How long a process that ends goes on trying keys of which the database refuses many."""
 _PRUNE_SECONDS = 3600.0
 """From one deletion of old positions to the next, and from the start to the first. On SQLite their
 dates are of the machine's own clock, which may begin at 1970 and then jump. By the first deletion
@@ -51,6 +55,7 @@ class Flusher:
         self._unreadable: set[Path] = set()
         self._one_at_a_time = RLock()  # a signal handler may fork in the middle of a flush
         self._stopping = Event()
+        self._give_up_at = math.inf
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
         self._state_lock = Lock()
         self._began: float | None = None
@@ -69,6 +74,7 @@ class Flusher:
 
     def stop(self) -> None:
         """Flush a last time and let go of the journal. What cannot be flushed stays in it."""
+        self._give_up_at = time.monotonic() + _LAST_SECONDS
         self._stopping.set()
         self._bell.ring()
         self._thread.join()
@@ -183,8 +189,24 @@ class Flusher:
         )
         return None if is_done else journal
 
+    def _is_given_up(self) -> bool:
+        return time.monotonic() > self._give_up_at
+
     def _flush_buffer(self, journal: Journal, pending: Pending | None = None) -> None:
-        """Flush what is pending of a journal: what the buffer has, or `pending`."""
+        """Flush what is pending of a journal: what the buffer has, or `pending`.
+
+        Where the database refuses many keys, most is flushed from the file, in portions.
+        """
+        try:
+            self._flush_at_once(journal, pending, totals.MAX_TRIED_KEYS)
+        except totals.ManyRefused:
+            with opened(journal.path) as file:
+                flush_in_portions(file, self._is_given_up)
+            self._flush_at_once(journal, self._buffer.take_leftover())
+
+    def _flush_at_once(
+        self, journal: Journal, pending: Pending | None, max_tried: int | None = None
+    ) -> None:
         try:
             with totals.transaction():
                 # The lock first: while the database is locked or down, the buffer stays whole.
@@ -195,7 +217,7 @@ class Flusher:
                 contents = pending.beyond(position)
                 with journal.open() as file:
                     report_damage(file, journal.path, contents.damaged)
-                count_deltas(journal.path, position, contents.deltas)
+                count_deltas(journal.path, position, contents.deltas, max_tried)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:
@@ -206,7 +228,7 @@ class Flusher:
             retire_journal(journal.path)
 
     def _recover(self, totals_ids: Collection[bytes]) -> None:
-        increments = recover_journals(self._folder, totals_ids, self._unreadable)
+        increments = recover_journals(self._folder, totals_ids, self._unreadable, self._is_given_up)
         if increments:
             logger.info("Recovered %d increments of processes that are gone.", increments)
 

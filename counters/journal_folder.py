@@ -161,6 +161,24 @@ class OpenJournal:
                 self.file, header, position, size, past_damage=False, progress=progress
             )
 
+    def read_portion(self, position: int, portion_bytes: int) -> Contents:
+        """Return the whole records that follow `position`: as many as a portion holds, or one.
+
+        Raises:
+            JournalUnreadable: it is no journal, or it is of a newer version.
+        """
+        size = self.size
+        header = self._header()
+        contents = Contents(end=position)
+        with self._named():
+            while header is not None and not contents.increments:
+                end = min(position + portion_bytes, size)
+                contents = read_records(self.file, header, position, end, past_damage=False)
+                if end == size:
+                    break
+                portion_bytes *= 2
+        return contents
+
     def _read_past_damage(
         self,
         header: Header,

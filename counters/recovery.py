@@ -1,26 +1,22 @@
-"""Flushing a journal from its file: what anyone can do, for a process alive or gone."""
+"""Flushing journals from their files: what anyone can do, for a process alive or gone."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from django.db import DatabaseError, DataError, IntegrityError
 
 from counters import totals
-from counters.config import config
-from counters.corrupt_files import NoRoom, remove_left_drafts, set_aside
+from counters.corrupt_files import remove_left_drafts
+from counters.counting import flush_journal, name_and_tell, never, retire_journal
 from counters.identity import totals_ids
-from counters.journal import SUFFIX
 from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
-from counters.reader import Contents
 from counters.records import JournalUnreadable
-from counters.refused_files import keep_refused, name_refused, refused_draft, refused_drafts
+from counters.refused_files import refused_drafts
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +61,7 @@ def flush_journals(
             is_ours = journal.is_for(accepted)
             if not (is_ours or (adopt and journal.is_orphan)):
                 _refuse_unless_counted(journal)
-            increments = flush_journal(journal, progress).increments
+            increments = flush_journal(journal, progress)
             flushed.journals += bool(increments)
             flushed.increments += increments
             if journal.is_orphan and (retire or not is_ours):
@@ -73,12 +69,20 @@ def flush_journals(
     return flushed
 
 
-def recover_journals(folder: Path, accepted: Collection[bytes], unreadable: set[Path]) -> int:
+def recover_journals(
+    folder: Path,
+    accepted: Collection[bytes],
+    unreadable: set[Path],
+    is_given_up: Callable[[], bool] = never,
+) -> int:
     """Flush and remove the journals of processes that are gone; return how many increments it was.
 
     Those that name none of the `accepted` ids are for other totals, and left alone.
 
     A file that cannot be read is treated as `flush_journals` does.
+
+    Args:
+        is_given_up: asked in the middle of a flush that takes long; then that is left unfinished.
 
     Raises:
         django.db.Error: the database failed; the rest waits for the next time.
@@ -91,7 +95,7 @@ def recover_journals(folder: Path, accepted: Collection[bytes], unreadable: set[
             if journal.is_orphan:
                 if not journal.is_for(accepted):
                     _refuse_unless_counted(journal)
-                increments += flush_journal(journal).increments
+                increments += flush_journal(journal, is_given_up=is_given_up)
                 retire_journal(path)
     for done in done_journals(folder):
         done.unlink(missing_ok=True)
@@ -141,60 +145,6 @@ def _refuse_unless_counted(journal: OpenJournal) -> None:
     )
 
 
-def flush_journal(
-    journal: OpenJournal, progress: Callable[[int], object] | None = None
-) -> Contents:
-    """Add what stands after the position to the totals, and move the position; return what it was.
-
-    Raises:
-        FileNotFoundError: somebody else has removed the journal.
-        JournalUnreadable: it is no journal, or it is of a newer version.
-        django.db.Error: the database failed; totals and position are as they were.
-    """
-    with totals.transaction():
-        position = totals.lock_position(journal.name)
-        if not journal.is_in_place:  # the version before retires a journal and its position at once
-            raise FileNotFoundError(journal.path)
-        contents = journal.read(position, progress)
-        report_damage(journal.file, journal.path, contents.damaged)
-        if contents.end != position:
-            count_deltas(journal.path, position, contents.deltas)
-            totals.move_position(journal.name, contents.end)
-    return contents
-
-
-def count_deltas(journal: Path, position: int, deltas: Mapping[str, int]) -> None:
-    """Add what a journal holds from `position` on to the totals.
-
-    What the database refuses is kept in a `.refused` file. To be called in the transaction in which
-    the position moves past it.
-
-    Raises:
-        django.db.Error: the database failed.
-        OSError: there is no place for what it refuses.
-    """
-    refused = totals.add_to_totals(deltas)
-    draft = refused_draft(journal.parent, journal.stem, position)
-    if not refused.deltas:
-        draft.unlink(missing_ok=True)  # of a try before this one that was not committed
-        return
-    keep_refused(draft, refused.deltas, totals_ids().own, config().max_journal_bytes)
-    what = f"{len(refused.deltas)} of {len(deltas)} keys, for example"
-    what = f"{what} {next(iter(refused.deltas))!r}: {refused.reason}"
-    totals.after_commit(partial(_name_refused, draft, what))
-
-
-def _name_refused(draft: Path, what: str) -> None:
-    path = name_refused(draft)
-    logger.error(
-        "The database refuses %s. Their increments are kept in %s and not counted; all others are."
-        " Once the database takes them, rename that file to %s: the next flush counts it.",
-        what,
-        path,
-        path.with_suffix(SUFFIX).name,
-    )
-
-
 def settle_refused(folder: Path, accepted: Collection[bytes]) -> None:
     """See to the drafts of `.refused` files that processes left which died in a flush.
 
@@ -215,45 +165,6 @@ def settle_refused(folder: Path, accepted: Collection[bytes]) -> None:
         positions = totals.positions_of([journal for _, journal, _ in drafts])
         for draft, journal, position in drafts:
             if positions.get(journal, 0) > position:
-                _name_refused(draft, "some keys")
+                name_and_tell(draft, "some keys")
             else:
                 draft.unlink(missing_ok=True)
-
-
-def report_damage(file: BinaryIO, path: Path, damaged: Sequence[tuple[int, int]]) -> None:
-    """Keep a copy of each damaged range of a journal, where there is room, and say so.
-
-    To be called in the transaction in which the position moves past them.
-    """
-    max_bytes = config().max_journal_bytes
-    for begin, end in damaged:
-        damage = f"{end - begin} bytes of {path}, from byte {begin}, are torn or corrupt: they are"
-        try:
-            copy, is_new = set_aside(file, path, begin, end, max_bytes)
-        except NoRoom:
-            # Before the COMMIT it would be said again with each try.
-            totals.after_commit(
-                partial(
-                    logger.error,
-                    "%s not counted, and no copy is kept, because the .corrupt files here would"
-                    " hold more than %d bytes (MAX_JOURNAL_BYTES): move them away. Everything else"
-                    " is counted.",
-                    damage,
-                    max_bytes,
-                )
-            )
-            continue
-        if is_new:
-            logger.error(
-                "%s not counted, and kept in %s. Everything else is counted.", damage, copy
-            )
-
-
-def retire_journal(path: Path) -> None:
-    """Remove a journal that is wholly in the totals.
-
-    Its position stays behind. Whoever finds the file again, because this process died in between
-    or somebody brought it back, reads from there that nothing of it is left to count.
-    """
-    totals.retire_position(path.stem)
-    path.unlink(missing_ok=True)

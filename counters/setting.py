@@ -18,6 +18,7 @@ from django.db import Error
 
 from counters import totals
 from counters.config import config
+from counters.counting import flush_whole
 from counters.dialects import dialect_of
 from counters.fresh import catch_up
 from counters.identity import totals_ids
@@ -25,7 +26,7 @@ from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
 from counters.records import JournalUnreadable
-from counters.recovery import flush_journal, settle_refused
+from counters.recovery import settle_refused
 from counters.refused_files import keep_some_refused, refused_deltas, refused_files
 from counters.resetting import Reset, no_flush_between, standing_journals
 
@@ -151,7 +152,7 @@ def _flush_whole(journal: OpenJournal) -> None:
     """
     size = journal.size
     with suppress(FileNotFoundError):  # its process has just flushed and removed it
-        end = flush_journal(journal).end
+        end = flush_whole(journal).end
         # What looks like the beginning of a record is being written, and not acknowledged yet.
         if not journal.is_orphan and end < size and journal.end(end, size) > end:
             raise JournalUnreadable(

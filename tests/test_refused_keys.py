@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import psycopg
@@ -146,6 +147,41 @@ def test_postgresql_refuses_some_keys_and_counts_all_others(
         service.wait_for_totals(GOOD)
         service.wait_for_log("refuses 3 of 502 keys")
         assert service.request("GET", "/readyz").status == 200
+
+
+MANY = {f"bad {number}": 1 for number in range(60_000)}
+
+
+def count_many(service: Service) -> None:
+    """Have one flush meet many keys that the database refuses."""
+    with service:
+        for begin in range(0, len(MANY), 10_000):
+            send(service, dict(islice(MANY.items(), begin, begin + 10_000)))
+        send(service, GOOD)
+        service.stop()
+    assert service.totals() == GOOD
+    assert len(list(service.journal_dir.glob("*.refused"))) > 2  # so it was several transactions
+    assert not list(service.journal_dir.glob("*.journal"))
+
+
+def test_many_refused_keys_are_found_in_several_transactions(tmp_path: Path) -> None:
+    service = Service(tmp_path, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    change(service.database, SQLITE_REFUSALS["fail"])
+    count_many(service)
+    change(service.database, SQLITE_ALLOWS["fail"])
+    count_what_was_refused(service)
+    assert service.totals() == {**GOOD, **MANY}
+
+
+def test_postgresql_finds_many_refused_keys_in_several_transactions(
+    tmp_path: Path, postgresql: PostgresServer
+) -> None:
+    url = new_database(postgresql)
+    service = Service(tmp_path, DATABASE_URL=url, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    service.manage("migrate", "-v0")
+    with psycopg.connect(url) as connection:
+        connection.execute(POSTGRESQL_REFUSALS["check"].encode())
+    count_many(service)
 
 
 def test_workers_that_meet_refused_keys_at_once_go_on(

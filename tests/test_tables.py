@@ -83,6 +83,33 @@ INDEX = "CREATE UNIQUE INDEX numbers_key_index ON numbers (key);"
             "Use ABORT",
         ),
         (
+            numbers("key TEXT UNIQUE, value INTEGER NOT NULL ON CONFLICT ROLLBACK"),
+            "Use ABORT",
+        ),
+        (
+            "CREATE TRIGGER no BEFORE INSERT ON numbers BEGIN"
+            " INSERT OR/**/ROLLBACK INTO numbers_identity VALUES (''); END",
+            "Use ABORT",
+        ),
+        (
+            numbers("key TEXT PRIMARY KEY, value INTEGER, n INTEGER UNIQUE ON CONFLICT REPLACE"),
+            "dropped for another one",
+        ),
+        (
+            numbers(
+                "key TEXT PRIMARY KEY, value INTEGER,"
+                " low TEXT AS (lower(key)) UNIQUE ON CONFLICT IGNORE"
+            ),
+            "dropped for another one",
+        ),
+        (
+            numbers(
+                "key TEXT PRIMARY KEY, value INTEGER,"
+                " other TEXT NOT NULL ON CONFLICT IGNORE DEFAULT NULL"
+            ),
+            "a column 'other' that has to be given",
+        ),
+        (
             "DROP TABLE positions; CREATE TABLE positions"
             " (journal TEXT, position BIGINT, retired BOOL, seen_on DATE)",
             "CREATE UNIQUE INDEX positions_journal_index",
@@ -112,6 +139,9 @@ def test_sqlite_tables_that_cannot_be_counted_into_stop_the_start(
         numbers("key CLOB PRIMARY KEY NOT NULL, value INT) WITHOUT ROWID; --"),
         "CREATE TRIGGER yes AFTER UPDATE ON numbers BEGIN SELECT 1; END",
         "CREATE INDEX by_value ON numbers (value)",
+        numbers("key TEXT PRIMARY KEY, value INTEGER, n INTEGER UNIQUE"),
+        numbers("key TEXT PRIMARY KEY ON CONFLICT REPLACE, value INTEGER /* or rollback */"),
+        numbers('key TEXT PRIMARY KEY, value INTEGER, "or rollback" TEXT, rollback INTEGER'),
     ],
 )
 def test_sqlite_tables_that_can_be_counted_into_are_fine(tmp_path: Path, script: str) -> None:

@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
+from counters.dialects.one_by_one import Tried
 from counters.dialects.postgresql import PostgreSQL
 from counters.dialects.sqlite import SQLite
 from counters.dialects.staging import Rows
@@ -61,8 +62,16 @@ class Dialect(Protocol):
     code_point_order: str
     staged: str
 
+    def make_ready(self, cursor: CursorWrapper) -> None:
+        """Make what `add` needs, where it is not there yet; best before the transaction."""
+        ...
+
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         """Add deltas of 64 bits to the totals; return keys whose totals are at a limit now."""
+        ...
+
+    def add_each(self, cursor: CursorWrapper, piece: dict[str, int]) -> Tried:
+        """Add deltas of 64 bits to the totals, in order, each by itself; return how it went."""
         ...
 
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:

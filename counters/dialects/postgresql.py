@@ -6,6 +6,7 @@ from collections.abc import Collection, Generator, Iterable
 from itertools import chain
 from typing import Any
 
+import msgspec
 from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import Error
@@ -24,6 +25,7 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
+from counters.dialects.one_by_one import GIVEN, TRIED, Tried, plpgsql
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.increments import MAX_VALUE
@@ -79,6 +81,15 @@ class PostgreSQL:
             insert = f"INSERT INTO pg_temp.counters_deltas SELECT * FROM {given}"
             cursor.execute(insert, [_object([text])])
         return self._merge(cursor, "pg_temp.counters_deltas", [])
+
+    def make_ready(self, cursor: CursorWrapper) -> None:
+        pass
+
+    def add_each(self, cursor: CursorWrapper, piece: dict[str, int]) -> Tried:
+        cursor.execute("SELECT set_config(%s, %s, true)", [GIVEN, encode(piece).decode()])
+        cursor.execute(plpgsql(self._table, _FAILURES))
+        cursor.execute("SELECT current_setting(%s)", [TRIED])
+        return msgspec.json.decode(cursor.fetchone()[0], type=Tried)
 
     def all_rows(self, count: int) -> Generator[list[tuple[Any, Any]], None, None]:
         connection = self._connection.copy()

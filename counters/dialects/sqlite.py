@@ -27,6 +27,7 @@ from counters.dialects.common import (
     select_all,
     upsert,
 )
+from counters.dialects.one_by_one import Tried
 from counters.dialects.sqlite_reader import SQLiteReader, open_to_read, select
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
@@ -69,7 +70,6 @@ class SQLite:
 
     def add(self, cursor: CursorWrapper, pieces: Iterable[dict[str, int]]) -> list[str]:
         self._note_limits(cursor)
-        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_deltas (key text, value integer)")
         cursor.execute("DELETE FROM temp.counters_deltas")
         staged_bytes = 0
         for piece in pieces:
@@ -85,10 +85,37 @@ class SQLite:
         self._merge(cursor)
         return self._noted(cursor)
 
+    def add_each(self, cursor: CursorWrapper, piece: dict[str, int]) -> Tried:
+        tried = Tried()
+        self._note_limits(cursor)
+        add = upsert(self._table, "(SELECT ? AS key, ? AS value)")
+        # Not by Django's cursor, which takes as long again as SQLite does.
+        execute = self._connection.connection.execute
+        with self._connection.wrap_database_errors:
+            execute("SAVEPOINT counters_key")
+            for delta in piece.items():
+                try:
+                    execute(add, delta)
+                except (sqlite3.IntegrityError, sqlite3.DataError) as error:
+                    tried.refused[delta[0]] = str(error)
+                    execute("ROLLBACK TO counters_key")  # RAISE (FAIL) leaves what it refuses
+                else:
+                    execute("RELEASE counters_key")
+                    execute("SAVEPOINT counters_key")
+            execute("RELEASE counters_key")
+        tried.at_limit = self._noted(cursor)
+        return tried
+
     def _note_limits(self, cursor: CursorWrapper) -> None:
         """Have `_noted` return the keys whose totals reach a limit from now on."""
-        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_at_limit (key text)")
+        self.make_ready(cursor)
         cursor.execute("DELETE FROM temp.counters_at_limit")
+
+    def make_ready(self, cursor: CursorWrapper) -> None:
+        # In a transaction that makes a table, SQLite reads its schema anew after a ROLLBACK TO.
+        # That is 0.3 ms for each key that is refused.
+        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_deltas (key text, value integer)")
+        cursor.execute("CREATE TABLE IF NOT EXISTS temp.counters_at_limit (key text)")
         cursor.execute(
             "CREATE TEMPORARY TRIGGER IF NOT EXISTS counters_note_limit"
             f" AFTER UPDATE ON {self._table} WHEN new.value IN {LIMITS}"

@@ -20,7 +20,11 @@ from counters.dialects.tables import (
 )
 
 _AFFINITIES = {"text": ("TEXT",), "integer": ("INTEGER", "NUMERIC"), "": ()}
-_rolls_back = re.compile(r"\bROLLBACK\b", re.IGNORECASE).search
+_names_and_comments = re.compile(
+    r"--[^\n]*|/\*.*?(?:\*/|$)|'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^]]*\]", re.DOTALL
+)
+_rolls_back = re.compile(r"\b(?:OR|CONFLICT|RAISE\s*\()\s*ROLLBACK\b", re.IGNORECASE).search
+_loses = re.compile(r"\bON\s+CONFLICT\s+(?:IGNORE|REPLACE)\b", re.IGNORECASE).search
 
 
 def affinity(type_: str) -> str:
@@ -47,12 +51,18 @@ def problems(cursor: CursorWrapper, table: Table) -> Iterator[str]:
     if found is None:
         yield is_missing(table.name)
         return
-    type_, sql = found
+    type_, sql = found[0], _names_and_comments.sub(" ", found[1])
     if type_ == "view" or sql.upper().startswith("CREATE VIRTUAL"):
         yield is_no_table(table.name, "a view" if type_ == "view" else "a virtual table")
         return
     yield from _column_problems(cursor, table)
-    yield from index_problems(table, list(_unique_indexes(cursor, table.name)))
+    indexes = list(_unique_indexes(cursor, table.name))
+    yield from index_problems(table, indexes)
+    if _loses(sql) and any(list(index.columns) != [table.key] for index in indexes):
+        yield (
+            f"Table {table.name!r} has a further unique index, and ON CONFLICT IGNORE or REPLACE:"
+            " one key would be dropped for another one, without a word. Use ABORT."
+        )
     cursor.execute("SELECT 1 FROM pragma_foreign_key_list(%s, 'main')", [table.name])
     if cursor.fetchone():
         yield refers(table.name)
@@ -60,7 +70,8 @@ def problems(cursor: CursorWrapper, table: Table) -> Iterator[str]:
         "SELECT sql FROM main.sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(%s)",
         [table.name],
     )
-    if any(_rolls_back(text) for text in (sql, *(row[0] for row in cursor.fetchall()))):
+    triggers = [_names_and_comments.sub(" ", row[0]) for row in cursor.fetchall()]
+    if any(map(_rolls_back, (sql, *triggers))):
         yield (
             f"Table {table.name!r} or a trigger of it has ROLLBACK: one key would undo the flush"
             " of all. Use ABORT."
@@ -82,7 +93,8 @@ def _column_problems(cursor: CursorWrapper, table: Table) -> Iterator[str]:
         if hidden or (kind and affinity(type_) not in _AFFINITIES[kind]):
             yield is_of_another_type(table.name, name, type_)
     for name, (type_, not_null, default, primary, hidden) in columns.items():
-        is_made = hidden or default is not None or (primary and type_.upper() == "INTEGER")
+        is_given = default is not None and default.upper() != "NULL"
+        is_made = hidden or is_given or (primary and type_.upper() == "INTEGER")
         if name not in table.columns and not_null and not is_made:
             yield has_to_be_given(table.name, name)
 

@@ -45,6 +45,7 @@ ORDER = [
     "ranking",
     "imported_rows",
     "identity",
+    "counting",
     "recovery",
     "fresh",
     "resetting",

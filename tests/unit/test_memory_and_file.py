@@ -87,7 +87,7 @@ def test_a_damaged_file_costs_nothing_while_its_process_lives_though_a_flush_fai
         monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 0)
     add = totals.add_to_totals
 
-    def fail_once(deltas: Any) -> None:
+    def fail_once(*_: Any) -> None:
         monkeypatch.setattr(totals, "add_to_totals", add)
         raise OperationalError("once")
 
@@ -262,7 +262,7 @@ def refuse_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]
     """Have the database refuse the next deltas, after `meanwhile`."""
     add = totals.add_to_totals
 
-    def fail_once(deltas: Any) -> None:
+    def fail_once(*_: Any) -> None:
         monkeypatch.setattr(totals, "add_to_totals", add)
         meanwhile()
         raise OperationalError("once")

@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 
 from counters import totals
+from counters.counting import count_deltas
 from counters.identity import totals_ids
 from counters.increments import MAX_VALUE
 from counters.journal_folder import opened
-from counters.recovery import count_deltas, flush_journals
+from counters.recovery import flush_journals
 from counters.refused_files import keep_refused, refused_draft
 from counters.totals import Refused
 
@@ -29,7 +30,7 @@ def test_a_flush_that_is_repeated_writes_the_same_file_again(
     journal = tmp_path / f"{uuid4().hex}.journal"
     first, again = {"bad": 2}, {"bad": MAX_VALUE + 5, "worse": -3}
     for deltas in first, again:
-        monkeypatch.setattr(totals, "add_to_totals", lambda given: Refused(dict(given), "no"))
+        monkeypatch.setattr(totals, "add_to_totals", lambda given, _: Refused(dict(given), "no"))
         with suppress(NotCommitted), totals.transaction():
             count_deltas(journal, 100, deltas)
             if deltas is first:
@@ -45,7 +46,7 @@ def test_what_is_taken_when_a_flush_is_repeated_is_not_kept(
 ) -> None:
     journal = tmp_path / f"{uuid4().hex}.journal"
     for refused in Refused({"bad": 1}, "no"), Refused():
-        monkeypatch.setattr(totals, "add_to_totals", lambda given, answer=refused: answer)
+        monkeypatch.setattr(totals, "add_to_totals", lambda given, _, answer=refused: answer)
         with suppress(NotCommitted), totals.transaction():
             count_deltas(journal, 100, {"bad": 1})
             if refused.deltas:
@@ -69,7 +70,7 @@ def test_a_file_gets_its_name_only_if_its_flush_was_committed(
     totals_ids()  # the test's database gets its id
     journal = tmp_path / f"{uuid4().hex}.journal"
     with monkeypatch.context() as dying:
-        dying.setattr(totals, "add_to_totals", lambda given: Refused(dict(given), "no"))
+        dying.setattr(totals, "add_to_totals", lambda given, _: Refused(dict(given), "no"))
         dying.setattr(totals, "after_commit", lambda callback: None)
         with suppress(NotCommitted), totals.transaction():
             position = totals.lock_position(journal.stem)
