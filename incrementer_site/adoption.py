@@ -59,17 +59,19 @@ def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> Non
     with connection.cursor() as cursor:
         if not has_table(cursor, table):
             return
-    # All in one transaction, which keeps other writers out: the old service may run still.
-    with transaction.atomic(using=using), connection.cursor() as cursor:
-        if problem := adoption_problem(connection, cursor, ASIDE, _tables_of(beginning)):
-            raise _refusal(connection, problem)
-        type_ = key_type(cursor, table)
-        copy = _keep_copy(connection)
-        try:
+    copy = None
+    try:
+        # All in one transaction, which keeps other writers out: the old service may run still.
+        with transaction.atomic(using=using), connection.cursor() as cursor:
+            if problem := adoption_problem(connection, cursor, ASIDE, _tables_of(beginning)):
+                raise _refusal(connection, problem)
+            type_ = key_type(cursor, table)
+            copy = _keep_copy(connection)
             _rename(cursor, table)
-        except BaseException:
+    except BaseException:
+        if copy is not None:
             copy.unlink(missing_ok=True)
-            raise
+        raise
     logger.info("%s as it was is kept in %s.", connection.settings_dict["NAME"], copy)
     if affinity(type_) not in ("TEXT", "BLOB"):
         logger.warning(
