@@ -124,6 +124,7 @@ def test_of_two_migrates_one_waits(tmp_path: Path) -> None:
 
 def test_a_migrate_that_the_old_service_keeps_out_leaves_no_copy(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "numbers.db")) as database:
+        database.execute("PRAGMA journal_mode=WAL")  # where one may read beside a writer
         database.executescript(ORIGINAL)
     url = f"sqlite:///{tmp_path}/numbers.db?timeout=1"
     service = Service(tmp_path, DATABASE_URL=url)
