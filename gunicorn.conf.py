@@ -35,6 +35,11 @@ def on_starting(server):
             "The service speaks no TLS: leave --certfile and --keyfile out, and put nginx or"
             " Caddy in front of it, as README.md shows."
         )
+    if server.cfg.workers < 1:
+        sys.exit(
+            "--workers is 0: nobody would serve. Set it to 1 or more, or leave it out and set"
+            " WEB_CONCURRENCY."
+        )
     _check(server.cfg)
     listeners.listen(server)
     _allow_open_files(server.log)

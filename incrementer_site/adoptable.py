@@ -7,11 +7,13 @@ and what hangs on it or has no place in the new one is a reason to refuse.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from counters.config import config, identity_table_name, table_names
+from counters.config import table_names
+from incrementer_site.adoptable_rows import quoted, row_problem
 
 
 def has_table(cursor: CursorWrapper, name: str) -> bool:
@@ -33,21 +35,31 @@ def key_type(cursor: CursorWrapper, table: str) -> str:
     return str(found[0]) if found else ""
 
 
-def adoption_problem(cursor: CursorWrapper, aside: str) -> str:
+def adoption_problem(
+    connection: BaseDatabaseWrapper, cursor: CursorWrapper, aside: str, made: Collection[str]
+) -> str:
     """Return what is wrong, and what to do, for the totals to be adopted; empty if nothing.
 
     Args:
         aside: the name that the old table is to get.
+        made: the other tables that `migrate` is about to make.
     """
-    table, positions = table_names()
+    table, _ = table_names()
     if problem := _is_no_table(cursor, table):
         return problem
     if has_table(cursor, aside):
         return f"has a table {table!r}, and a table {aside!r} that waits to be adopted"
-    for name in positions, identity_table_name():
+    for name in made:
         if has_table(cursor, name):
             return f"has a table {name!r} already: rename it"
-    return _other_columns(cursor, table) or _hangs_on_it(cursor, table) or _key_twice(cursor, table)
+    return _hangs_on_it(cursor, table) or content_problem(connection, cursor, table)
+
+
+def content_problem(connection: BaseDatabaseWrapper, cursor: CursorWrapper, table: str) -> str:
+    """Return what is in a table that would be lost, and what to do; empty if nothing."""
+    return (
+        _other_columns(cursor, table) or row_problem(connection, table) or _key_twice(cursor, table)
+    )
 
 
 def _is_no_table(cursor: CursorWrapper, table: str) -> str:
@@ -68,12 +80,11 @@ def _other_columns(cursor: CursorWrapper, table: str) -> str:
     columns = cursor.fetchall()
     if not {"key", "value"} <= {name.lower() for name, *_ in columns}:
         return f"has a {table!r} that is not a table with the columns key and value"
-    quote = connections[config().database].ops.quote_name
     full = []
     for name, type_, primary in columns:
         if name.lower() in ("key", "value") or (primary and type_.upper() == "INTEGER"):
             continue
-        cursor.execute(f"SELECT 1 FROM {quote(table)} WHERE {quote(name)} IS NOT NULL LIMIT 1")
+        cursor.execute(f"SELECT 1 FROM {quoted(table)} WHERE {quoted(name)} IS NOT NULL LIMIT 1")
         if cursor.fetchone():
             full.append(name)
     if full:
@@ -104,9 +115,8 @@ def _hangs_on_it(cursor: CursorWrapper, table: str) -> str:
 
 
 def _key_twice(cursor: CursorWrapper, table: str) -> str:
-    quoted = connections[config().database].ops.quote_name(table)
     cursor.execute(
-        f"SELECT CAST(key AS text) FROM {quoted} WHERE key IS NOT NULL"
+        f"SELECT CAST(key AS text) FROM {quoted(table)}"
         " GROUP BY CAST(key AS text) COLLATE BINARY HAVING count(*) > 1 LIMIT 1"
     )
     if found := cursor.fetchone():

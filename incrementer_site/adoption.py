@@ -6,7 +6,8 @@ transaction:
 1. Before the migrations, the old table gets another name. A copy of the file is made first.
 2. After them, its rows are copied into the new table, and it is dropped.
 
-Should the second step not come, because the process was killed, the next `migrate` makes it.
+What keeps the second step from its end is a reason to refuse the first. Should it not come, because
+the process was killed, the next `migrate` makes it; until then, `check` refuses the database.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import CommandError
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -26,8 +28,10 @@ from django.db.backends.utils import CursorWrapper
 
 from counters.config import config, table_names
 from counters.dialects import dialect_of
+from counters.dialects.sqlite_reader import open_to_read
 from counters.dialects.sqlite_tables import affinity
-from incrementer_site.adoptable import adoption_problem, has_table, key_type
+from incrementer_site.adoptable import adoption_problem, content_problem, has_table, key_type
+from incrementer_site.adoptable_rows import quoted
 
 logger = logging.getLogger(__name__)
 
@@ -43,38 +47,68 @@ def put_aside(*, using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> Non
         CommandError: no totals can be adopted from the table of that name; nothing is changed.
     """
     connection = connections[using]
-    is_first = any(
-        migration.app_label == "counters" and migration.name == "0001_initial" and not backwards
+    beginning = {
+        migration.app_label
         for migration, backwards in plan
-    )
-    if not is_first or connection.vendor != "sqlite" or using != config().database:
+        if migration.name.startswith("0001_") and not backwards
+    }
+    is_ours = connection.vendor == "sqlite" and using == config().database
+    if not is_ours or "counters" not in beginning:
         return
     table, _ = table_names()
-    quote = connection.ops.quote_name
     with connection.cursor() as cursor:
         if not has_table(cursor, table):
             return
-        _refuse(connection, cursor)
-        _keep_copy(connection, key_type(cursor, table))
-    with transaction.atomic(using=using), connection.cursor() as cursor:
-        _refuse(connection, cursor)  # the old service may run still
-        # An index keeps its name when its table gets another, and the new table's has the same.
-        for name, index in connection.introspection.get_constraints(cursor, table).items():
-            if index["index"] and not name.startswith("sqlite_autoindex_"):
-                cursor.execute(f"DROP INDEX {quote(name)}")
-        cursor.execute(f"ALTER TABLE {quote(table)} RENAME TO {quote(ASIDE)}")
-
-
-def _refuse(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> None:
-    if problem := adoption_problem(cursor, ASIDE):
-        raise CommandError(
-            f"{connection.settings_dict['NAME']} {problem}. No totals can be adopted: mend it,"
-            " or set DATABASE_URL to another file."
+    copy = None
+    try:
+        # All in one transaction, which keeps other writers out: the old service may run still.
+        with transaction.atomic(using=using), connection.cursor() as cursor:
+            if problem := adoption_problem(connection, cursor, ASIDE, _tables_of(beginning)):
+                raise _refusal(connection, problem)
+            type_ = key_type(cursor, table)
+            copy = _keep_copy(connection)
+            _rename(cursor, table)
+    except BaseException:
+        if copy is not None:
+            copy.unlink(missing_ok=True)
+        raise
+    logger.info("%s as it was is kept in %s.", connection.settings_dict["NAME"], copy)
+    if affinity(type_) not in ("TEXT", "BLOB"):
+        logger.warning(
+            "Its keys are declared %s: SQLite has kept those that look like numbers as numbers,"
+            " '007' as 7. They are taken as they stand in it.",
+            type_,
         )
 
 
-def _keep_copy(connection: BaseDatabaseWrapper, key_type: str) -> None:
-    """Copy the database to a file beside it, which the log names.
+def _tables_of(labels: set[str]) -> list[str]:
+    """Return the tables of apps, without the one that is to be adopted."""
+    models = apps.get_models(include_auto_created=True)
+    tables = [model._meta.db_table for model in models if model._meta.app_label in labels]
+    return [table for table in tables if table != table_names()[0]]
+
+
+def _refusal(connection: BaseDatabaseWrapper, problem: str) -> CommandError:
+    return CommandError(
+        f"{connection.settings_dict['NAME']} {problem}. No totals can be adopted: mend it,"
+        " or set DATABASE_URL to another file."
+    )
+
+
+def _rename(cursor: CursorWrapper, table: str) -> None:
+    # An index keeps its name when its table gets another, and the new table's has the same.
+    cursor.execute(
+        "SELECT name FROM main.sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        " AND lower(tbl_name) = lower(%s)",
+        [table],
+    )
+    for (name,) in cursor.fetchall():
+        cursor.execute(f"DROP INDEX {quoted(name)}")
+    cursor.execute(f"ALTER TABLE {quoted(table)} RENAME TO {quoted(ASIDE)}")
+
+
+def _keep_copy(connection: BaseDatabaseWrapper) -> Path:
+    """Copy the database to a file beside it, and return that.
 
     Raises:
         CommandError: there is no room for it, for example.
@@ -83,8 +117,9 @@ def _keep_copy(connection: BaseDatabaseWrapper, key_type: str) -> None:
     copy = Path(f"{name}.before-migrate-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     try:
         copy.touch(mode=0o600)
-        with closing(sqlite3.connect(copy)) as target:
-            connection.connection.backup(target)
+        # The connection that writes cannot be copied from.
+        with closing(open_to_read(name)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
     except (sqlite3.Error, OSError) as error:
         copy.unlink(missing_ok=True)
@@ -92,37 +127,39 @@ def _keep_copy(connection: BaseDatabaseWrapper, key_type: str) -> None:
             f"{name} cannot be copied to {copy}: {error}. Nothing is changed: make room, or have"
             " the folder writable for this user."
         ) from error
-    logger.info("The totals in %s are adopted. The file as it was is kept in %s.", name, copy)
-    if affinity(key_type) not in ("TEXT", "BLOB"):
-        logger.warning(
-            "Its keys are declared %s: SQLite has kept those that look like numbers as numbers,"
-            " '007' as 7. They are adopted as they stand in it.",
-            key_type,
-        )
+    return copy
+
+
+def is_half_adopted(connection: BaseDatabaseWrapper) -> bool:
+    """Whether an old table waits for a `migrate` that adopts it to the end."""
+    with connection.cursor() as cursor:
+        return connection.vendor == "sqlite" and has_table(cursor, ASIDE)
 
 
 def take_over(*, using: str, **kwargs: Any) -> None:
     """Add the rows of the old table to the totals, and drop the table.
 
     They are added: the service may have counted already, where the first `migrate` was killed.
+
+    Raises:
+        CommandError: a row of it cannot be added; nothing is changed.
     """
     connection = connections[using]
-    if using != config().database or ASIDE not in connection.introspection.table_names():
+    if using != config().database or not is_half_adopted(connection):
         return
     with transaction.atomic(using=using), connection.cursor() as cursor:
+        if problem := content_problem(connection, cursor, ASIDE):
+            raise _refusal(connection, problem)
         dialect_of(connection).add(cursor, _rows(connection))
-        cursor.execute(f"DROP TABLE {connection.ops.quote_name(ASIDE)}")
+        cursor.execute(f"DROP TABLE {quoted(ASIDE)}")
+    logger.info("The totals of the old table in %s are adopted.", connection.settings_dict["NAME"])
 
 
 def _rows(connection: BaseDatabaseWrapper) -> Iterator[dict[str, int]]:
-    """Yield the totals of the old table, some at a time.
-
-    The old service put values into its SQL as they came: a row may hold NULL, 1.5 or text.
-    """
+    """Yield the totals of the old table, some at a time."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT CAST(key AS text), coalesce(CAST(value AS integer), 0)"
-            f" FROM {connection.ops.quote_name(ASIDE)} WHERE key IS NOT NULL"
+            f"SELECT CAST(key AS text), coalesce(CAST(value AS integer), 0) FROM {quoted(ASIDE)}"
         )
         while rows := cursor.fetchmany(_COPIED_ROWS):
             yield dict(rows)

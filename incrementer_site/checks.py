@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import Error as DatabaseError
+from django.db import connections
 
 from counters.users import user_name
+from incrementer_site.adoption import is_half_adopted
 from incrementer_site.environment import BadVariable, port, workers
 
 
@@ -72,6 +76,30 @@ def check_file_modes(**kwargs: Any) -> list[CheckMessage]:
             " and password hashes are in there.",
             hint=f"chmod 600 {' '.join(open_files)}",
             id="incrementer_site.W001",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_adoption(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Return an error where old totals wait to be adopted: they would be missing."""
+    connection: Any = connections["default"]
+    if "default" not in (databases or ()) or _database_file() is None or connection.may_make_file:
+        return []  # the last is `migrate`, which adopts them
+    try:
+        is_half = is_half_adopted(connection)
+    except DatabaseError:
+        return []  # the check of the counters tells
+    finally:
+        connection.close()
+    if not is_half:
+        return []
+    return [
+        Error(
+            f"The old totals in {connection.settings_dict['NAME']} are adopted by half only: a"
+            " migrate did not come to its end.",
+            hint="Run python manage.py migrate, which goes on with it or says what to mend.",
+            id="incrementer_site.E004",
         )
     ]
 

@@ -10,7 +10,8 @@ import re
 
 is_whole_number = re.compile(r"[0-9]{1,19}").fullmatch
 """`str.isdecimal` would take the digits of all scripts, which most programs do not read."""
-_is_host = re.compile(r"\*|\.?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f.]*:[0-9a-f.:]+\]", re.I).fullmatch
+is_host = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f.]*:[0-9a-f.:]+\]", re.I).fullmatch
+"""Whether a request could name that host."""
 _SWITCH = {"1": True, "true": True, "on": True, "yes": True}
 _SWITCH |= {"0": False, "false": False, "off": False, "no": False}
 
@@ -85,7 +86,7 @@ def hosts(name: str, default: str) -> list[str]:
     """
     listed = [host.strip() for host in variable(name, default).split(",")]
     names = [host for host in listed if host]
-    wrong = [host for host in names if not _is_host(host)]
+    wrong = [host for host in names if host != "*" and not is_host(host.removeprefix("."))]
     if wrong or not names:
         raise BadVariable(
             f"{name} has {wrong[0]!r}." if wrong else f"{name} has no host.",

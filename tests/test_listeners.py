@@ -227,3 +227,9 @@ def test_tls_is_refused(tmp_path: Path) -> None:
 def test_reuse_port_is_refused(tmp_path: Path) -> None:
     environment = Service(tmp_path).environment
     assert "--reuse-port: leave it out" in run([*GUNICORN, "--reuse-port"], environment, code=1)
+
+
+def test_a_service_without_workers_is_refused(tmp_path: Path) -> None:
+    environment = Service(tmp_path).environment
+    said = run([*GUNICORN, "-w", "0"], environment, code=1, timeout_seconds=30)
+    assert "--workers is 0" in said

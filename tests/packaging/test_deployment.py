@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -53,14 +54,30 @@ def line_of(unit: str, name: str) -> str:
 
 def test_a_shell_takes_the_file_of_settings(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    quoted = "DJANGO_SECRET_KEY='pa$$word \"` \\ ;&()#'\n"
+    quoted = "DJANGO_SECRET_KEY='pa$$word \"` ;&()#|<>~'\n"
     file.write_text(block("sh") + quoted)
     show = "from django.conf import settings as s; print(s.SECRET_KEY, s.ALLOWED_HOSTS[-1])"
     script = 'set -a; . "$0"; set +a; exec "$@"'
     command = ["sh", "-c", script, str(file), sys.executable, "manage.py", "shell", "-c", show]
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path}/numbers.db"}
     said = run(command, environment | {"JOURNAL_DIR": str(tmp_path / "journal")})
-    assert 'pa$$word "` \\ ;&()# counter.example' in said
+    assert 'pa$$word "` ;&()#|<>~ counter.example' in said
+
+
+def test_a_shell_takes_each_character_that_is_quoted_as_documented(tmp_path: Path) -> None:
+    (documented,) = re.findall(r"anything but letters, digits and `` (.*?) ``", TEXT)
+    needs_none = {*documented.split(), *string.ascii_letters, *string.digits}
+    values = []
+    for character in map(chr, range(ord(" "), 127)):
+        quote = "" if character in needs_none else '"' if character == "'" else "'"
+        if character != "\\":
+            values += [(quote, value) for value in (f"{character}a", f"a:{character}a{character}")]
+    file = tmp_path / ".env"
+    file.write_text("".join(f"V{n}={q}{v}{q}\n" for n, (q, v) in enumerate(values)))
+    show = f"import os; [print(os.environ[f'V{{n}}']) for n in range({len(values)})]"
+    command = ["sh", "-c", 'set -a; . "$0"; exec "$@"', str(file), sys.executable, "-c", show]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/somewhere"}  # which ~ would become
+    assert run(command, environment).splitlines() == [value for _, value in values]
 
 
 @needs("systemd-analyze")

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core import checks
@@ -8,11 +12,39 @@ from django.db import connections
 
 
 class Command(migrate.Command):
-    """Django's `migrate`, which alone makes a database file, and needs a database that answers."""
+    """Django's `migrate`, which alone makes a database file, and needs a database that answers.
+
+    On SQLite one runs at a time: the next waits, and finds its work done.
+    """
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        connections[options["database"]].may_make_file = True  # type: ignore[attr-defined]
-        return super().execute(*args, **options)
+        connection: Any = connections[options["database"]]
+        connection.may_make_file = True
+        if connection.vendor != "sqlite" or connection.is_in_memory_db():
+            return super().execute(*args, **options)
+        with self._turn(os.path.dirname(os.path.abspath(connection.settings_dict["NAME"]))):
+            return super().execute(*args, **options)
+
+    @contextmanager
+    def _turn(self, folder: str) -> Iterator[None]:
+        """Keep other `migrate` out of a folder during the block.
+
+        The folder is what is locked: to close the database's own file would drop SQLite's locks.
+        """
+        try:
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:  # it is not there, or closed to this user: a check tells
+            yield
+            return
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.stderr.write(f"Another migrate is at work in {folder}; this one waits for it.")
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Connect before the database is checked.
