@@ -45,10 +45,12 @@ def admin(start_service: StartService, browser: webdriver.Chrome) -> Service:
 
 
 def rows(browser: webdriver.Chrome) -> list[tuple[str, ...]]:
-    lines = browser.find_elements(By.CSS_SELECTOR, "#result_list tbody tr")
-    return [
-        tuple(cell.text for cell in line.find_elements(By.CSS_SELECTOR, "th, td")) for line in lines
-    ]
+    """Return the texts of the cells. One script reads them: no page can come in between."""
+    table = browser.execute_script(
+        "return [...document.querySelectorAll('#result_list tbody tr')].map("
+        "row => [...row.cells].map(cell => cell.innerText))"
+    )
+    return [tuple(row) for row in table]
 
 
 def test_totals_are_listed_searched_and_sorted(admin: Service, browser: webdriver.Chrome) -> None:
