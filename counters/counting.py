@@ -151,6 +151,8 @@ def count_deltas(
 def name_and_tell(draft: Path, what: str) -> None:
     """Give a draft of a `.refused` file its name, and name it in the log."""
     path = name_refused(draft)
+    if path is None:
+        return
     logger.error(
         "The database refuses %s. Their increments are kept in %s and not counted; all others are."
         " Once the database takes them, rename that file to %s: the next flush counts it.",

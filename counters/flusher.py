@@ -234,7 +234,8 @@ class Flusher:
 
     def _prune(self) -> None:
         if time.monotonic() >= self._prune_at:
-            totals.prune_positions({path.stem for path in journals(self._folder)})
+            standing = [*journals(self._folder), *self._folder.glob("*.refused")]
+            totals.prune_positions({path.stem for path in standing})
             self._bell.renew()
             self._prune_at = time.monotonic() + _PRUNE_SECONDS
 

@@ -19,7 +19,8 @@ from counters.records import Header, JournalUnreadable, read_header
 
 _DONE_SUFFIX = ".done"
 
-_is_name = re.compile(rf"[0-9a-f]{{{NAME_LENGTH}}}").fullmatch
+is_name = re.compile(rf"[0-9a-f]{{{NAME_LENGTH}}}").fullmatch
+"""Whether a journal may have that name."""
 
 
 def journals(folder: Path) -> list[Path]:
@@ -36,7 +37,7 @@ def name_drafts(folder: Path) -> None:
     A draft may be all that is left of a journal. As far as it is copied, it counts.
     """
     for draft in folder.glob(f"*{DRAFT_SUFFIX}"):
-        if not _is_name(draft.stem):
+        if not is_name(draft.stem):
             continue
         with suppress(OSError, JournalUnreadable), open_journal(draft) as file:
             fd = file.fileno()
@@ -71,7 +72,7 @@ def open_journal(path: Path) -> BinaryIO:
         OSError: it cannot be opened.
         JournalUnreadable: it is not named as a journal is, or it is no regular file.
     """
-    if not _is_name(path.stem):
+    if not is_name(path.stem):
         raise JournalUnreadable(f"{str(path)!r} is named as no journal is")
     # O_NONBLOCK: opening a FIFO would wait for somebody who writes to it.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

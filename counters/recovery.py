@@ -12,11 +12,11 @@ from django.db import DatabaseError, DataError, IntegrityError
 
 from counters import totals
 from counters.corrupt_files import remove_left_drafts
-from counters.counting import flush_journal, name_and_tell, never, retire_journal
+from counters.counting import flush_journal, never, retire_journal
 from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal, done_journals, journals, name_drafts, opened
 from counters.records import JournalUnreadable
-from counters.refused_files import refused_drafts
+from counters.settling import settle_refused
 
 logger = logging.getLogger(__name__)
 
@@ -143,28 +143,3 @@ def _refuse_unless_counted(journal: OpenJournal) -> None:
         f"{journal.path} is for the totals of another database (flushnumbers --adopt counts it into"
         " this one; not if what it holds was copied from there with the totals)"
     )
-
-
-def settle_refused(folder: Path, accepted: Collection[bytes]) -> None:
-    """See to the drafts of `.refused` files that processes left which died in a flush.
-
-    Where the flush was committed, a draft gets its name. Where it was not, its journal still has
-    what is in it: then it goes.
-
-    Args:
-        accepted: the ids of the totals.
-
-    Raises:
-        django.db.Error: the database failed.
-    """
-    drafts = list(refused_drafts(folder, accepted))
-    if not drafts:
-        return
-    with totals.transaction():
-        totals.lock_everything()  # a flush that is under way may have just written one
-        positions = totals.positions_of([journal for _, journal, _ in drafts])
-        for draft, journal, position in drafts:
-            if positions.get(journal, 0) > position:
-                name_and_tell(draft, "some keys")
-            else:
-                draft.unlink(missing_ok=True)

@@ -17,8 +17,16 @@ from pathlib import Path
 from counters.files import sync_folder
 from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 from counters.journal import NAME_LENGTH
+from counters.journal_folder import is_name
 from counters.reader import read_records
-from counters.records import Header, JournalUnreadable, increments_section, read_header, record
+from counters.records import (
+    ANY_TOTALS,
+    Header,
+    JournalUnreadable,
+    increments_section,
+    read_header,
+    record,
+)
 
 _SUFFIX, _DRAFT_SUFFIX = ".refused", ".refused.draft"
 _match_draft = re.compile(
@@ -51,16 +59,18 @@ def refused_drafts(folder: Path, totals_ids: Collection[bytes]) -> Iterator[tupl
             yield path, found[1], int(found[2])
 
 
-def name_refused(draft: Path) -> Path:
-    """Give a draft its name, now that it is committed; return that.
+def name_refused(draft: Path) -> Path | None:
+    """Give a draft its name, now that it is committed; return that, or None where it is gone.
 
     Before, the journal still has what is in it: if somebody had it counted, that would count twice.
     """
     name = blake2b(draft.name.removesuffix(_DRAFT_SUFFIX).encode(), digest_size=NAME_LENGTH // 2)
     path = draft.with_name(name.hexdigest() + _SUFFIX)
-    with suppress(FileNotFoundError):  # somebody else has just done it
+    try:
         draft.rename(path)
-        sync_folder(path.parent)
+    except FileNotFoundError:  # somebody else has just done it, or nothing of it is to be kept
+        return None
+    sync_folder(path.parent)
     return path
 
 
@@ -112,22 +122,37 @@ def refused_deltas(path: Path) -> dict[str, int]:
     return contents.deltas
 
 
-def keep_some_refused(path: Path, deltas: Mapping[str, int]) -> None:
-    """Have a `.refused` file hold only `deltas`, which is a part of what it holds.
+def draft_of_rest(path: Path, deltas: Mapping[str, int]) -> Path:
+    """Write what is to be kept of a `.refused` file to a draft, and return that.
+
+    It gets its name where the position of the file is found to have moved.
 
     Raises:
-        OSError: it cannot be written; it holds what it held.
+        JournalUnreadable: the file is no journal.
+        OSError: the draft cannot be written.
     """
-    if not deltas:
-        path.unlink(missing_ok=True)
-        return
+    draft = refused_draft(path.parent, path.stem, 0)
+    _write(draft, Header(_totals_id(path)), deltas)
+    sync_folder(path.parent)
+    return draft
+
+
+def rewrite_draft(draft: Path, deltas: Mapping[str, int]) -> None:
+    """Have a draft, which is not committed, hold only `deltas`; it goes where these are none.
+
+    Raises:
+        As `draft_of_rest` does.
+    """
+    if deltas:
+        _write(draft, Header(_totals_id(draft)), deltas)
+    else:
+        draft.unlink()
+
+
+def _totals_id(path: Path) -> bytes:
     with path.open("rb") as file:
         header = read_header(file)
-    if header is not None:
-        draft = path.with_suffix(f"{_SUFFIX}.part")
-        _write(draft, Header(header.totals_id), deltas)
-        draft.rename(path)
-        sync_folder(path.parent)
+    return header.totals_id if header else ANY_TOTALS
 
 
 def _increments(deltas: Mapping[str, int]) -> Iterator[Increment]:
@@ -150,7 +175,13 @@ def _held_bytes(path: Path) -> int:
 
 def refused_files(folder: Path, totals_ids: Collection[bytes]) -> list[Path]:
     """Return the `.refused` files in `folder` that are for the totals with these ids."""
-    return list(_those_for(totals_ids, folder.glob(f"*{_SUFFIX}")))
+    named = [path for path in folder.glob(f"*{_SUFFIX}") if is_name(path.stem)]
+    return list(_those_for(totals_ids, named))
+
+
+def refused_file(folder: Path, name: str) -> Path:
+    """Return where the `.refused` file is that has this name."""
+    return folder / (name + _SUFFIX)
 
 
 def _those_for(totals_ids: Collection[bytes], paths: Iterable[Path]) -> Iterator[Path]:

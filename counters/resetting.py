@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from counters import totals
 from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal, journals, name_drafts, opened
-from counters.recovery import settle_refused
-from counters.refused_files import refused_files
+from counters.settling import forget_refused, settle_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +33,9 @@ def reset(folder: Path) -> Reset:
         django.db.Error: the database failed.
         Everything is as it was then.
     """
-    settle_refused(folder, totals_ids().accepted)
-    with no_flush_between() as accepted:
+    with no_flush_between(folder) as accepted:
         here = []
-        for path in refused_files(folder, accepted):
-            totals.after_commit(partial(path.unlink, missing_ok=True))
+        forget_refused(folder, accepted)
         for journal, is_ours in standing_journals(folder, accepted):
             position = totals.lock_position(journal.name)
             totals.move_position(journal.name, journal.end(position, journal.size))
@@ -52,12 +48,17 @@ def reset(folder: Path) -> Reset:
 
 
 @contextmanager
-def no_flush_between() -> Iterator[Collection[bytes]]:
-    """Return a transaction that keeps every flush out until it ends, and the ids of the totals."""
+def no_flush_between(folder: Path) -> Iterator[Collection[bytes]]:
+    """Return a transaction that keeps every flush out until it ends, and the ids of the totals.
+
+    Drafts of `.refused` files that stand in `folder` then are of this transaction.
+    """
     with totals.transaction():
         totals.require_tables()
         totals.lock_everything()
-        yield totals_ids().accepted
+        accepted = totals_ids().accepted
+        settle_refused(folder, accepted)
+        yield accepted
 
 
 def standing_journals(

@@ -8,11 +8,8 @@ acknowledged later is behind the positions, and counts on top.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from pathlib import Path
 
 from django.db import Error
 
@@ -21,16 +18,12 @@ from counters.config import config
 from counters.counting import flush_whole
 from counters.dialects import dialect_of
 from counters.fresh import catch_up
-from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
 from counters.records import JournalUnreadable
-from counters.recovery import settle_refused
-from counters.refused_files import keep_some_refused, refused_deltas, refused_files
 from counters.resetting import Reset, no_flush_between, standing_journals
-
-logger = logging.getLogger(__name__)
+from counters.settling import forget_refused
 
 _STATEMENT_KEYS = 500
 """Keys that one statement names: databases have limits."""
@@ -117,18 +110,13 @@ def all_counted(replaced: Callable[[Collection[str]], Collection[str]]) -> Itera
     """
     folder = config().journal_dir
     catch_up(folder)  # most of it beforehand, so that flushes are kept out for an instant only
-    settle_refused(folder, totals_ids().accepted)
-    with no_flush_between() as accepted:
+    with no_flush_between(folder) as accepted:
         here = []
         for journal, is_ours in standing_journals(folder, accepted):
             if is_ours:
                 _flush_whole(journal)
             here.append(journal.name)
-        for path in refused_files(folder, accepted):
-            deltas = refused_deltas(path)
-            if gone := replaced(deltas.keys()):
-                kept = {key: delta for key, delta in deltas.items() if key not in gone}
-                totals.after_commit(partial(_keep_some, path, kept))
+        forget_refused(folder, accepted, replaced)
         yield totals.count_positions_except(here)
 
 
@@ -159,15 +147,3 @@ def _flush_whole(journal: OpenJournal) -> None:
                 f"{journal.path} is damaged, and its process counts from memory what it held with"
                 " its next flush"
             )
-
-
-def _keep_some(path: Path, deltas: dict[str, int]) -> None:
-    try:
-        keep_some_refused(path, deltas)
-    except OSError as error:
-        logger.error(
-            "%s: it still holds increments of keys whose totals were replaced after those: do not"
-            " have it counted. (%s)",
-            path,
-            error,
-        )

@@ -46,6 +46,7 @@ ORDER = [
     "imported_rows",
     "identity",
     "counting",
+    "settling",
     "recovery",
     "fresh",
     "resetting",
