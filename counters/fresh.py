@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from pathlib import Path
 
 from counters import totals
@@ -21,6 +20,10 @@ what its journal holds is flushed from the file."""
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.001, 0.02
 
 
+class NotCaughtUp(OSError):
+    """Something that was acknowledged is not in the totals. The text says what of it is known."""
+
+
 PositionsOf = Callable[[Collection[str]], dict[str, int]]
 
 
@@ -34,6 +37,7 @@ def catch_up(folder: Path, positions_of: PositionsOf = totals.positions_of) -> N
         positions_of: asks the database for positions.
 
     Raises:
+        NotCaughtUp: some of it cannot be flushed, or read.
         django.db.Error: the database failed.
     """
     wanted = {path: _size(path) for path in journals(folder)}
@@ -50,6 +54,10 @@ def catch_up(folder: Path, positions_of: PositionsOf = totals.positions_of) -> N
         lacking = _lacking(lacking, positions_of)
     if lacking:
         flush_journals(folder, set())
+        if lacking := _lacking(lacking, positions_of):
+            raise NotCaughtUp(
+                f"some of {len(lacking)} journals cannot be flushed, such as {next(iter(lacking))}"
+            )
 
 
 def _lacking(wanted: dict[Path, int], positions_of: PositionsOf) -> dict[Path, int]:
@@ -71,10 +79,16 @@ def _countable(wanted: dict[Path, int], accepted: Collection[bytes]) -> dict[Pat
 
 
 def _is_countable(path: Path, accepted: Collection[bytes]) -> bool:
-    with suppress(OSError, JournalUnreadable), open_journal(path) as file:
-        header = read_header(file)
-        return header is not None and header.is_for(accepted)
-    return False
+    try:
+        with open_journal(path) as file:
+            header = read_header(file)
+    except FileNotFoundError:  # it is in the totals
+        return False
+    except JournalUnreadable:  # the log has it: it is not counted at all
+        return False
+    except OSError as error:
+        raise NotCaughtUp(f"{path} cannot be read: {error.strerror}") from error
+    return header is not None and header.is_for(accepted)
 
 
 def _size(path: Path) -> int:

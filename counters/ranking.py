@@ -14,7 +14,6 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread
 
@@ -28,11 +27,15 @@ logger = logging.getLogger(__name__)
 MOST = 10_000
 """Entries of a ranking."""
 _KEPT = 8
-"""Rankings that a process keeps. One takes some 2 MB; with the longest keys, 12 MB."""
+"""Rankings with a prefix that a process keeps. One takes some 2 MB; with the longest keys, 12 MB. The
+two of all totals stay: who asks for many prefixes does not push them out."""
 _FRESH_SECONDS = 5.0
 _TIMES_ITS_COST = 50
 """A ranking is made anew once it is older than both `_FRESH_SECONDS` and so many times what it took
 to make: so one that is asked for all the time takes a fiftieth of a CPU at the most."""
+_TIMES_TOO_OLD = 2
+"""One that has become so many times as old as that, because nobody has asked for it, is waited for
+as if there were none; it is returned if that takes too long."""
 _LONGEST_WAIT_SECONDS = 5.0
 """How long a request waits for the first making of a ranking."""
 _MOST_WAITING = 1
@@ -72,9 +75,9 @@ class Ranking:
     def age_seconds(self) -> float:
         return time.monotonic() - self.as_of
 
-    @property
-    def is_old(self) -> bool:
-        return self.age_seconds > max(_FRESH_SECONDS, _TIMES_ITS_COST * self.took_seconds)
+    def is_old(self, times: float = 1) -> bool:
+        longest_seconds = max(_FRESH_SECONDS, _TIMES_ITS_COST * self.took_seconds)
+        return self.age_seconds > times * longest_seconds
 
     def page(self, limit: int, after: tuple[str, int] | None) -> Sequence[tuple[str, int]]:
         """Return up to `limit` entries behind `after`, which need not be an entry itself."""
@@ -99,36 +102,42 @@ class Rankings:
         self._waiting = 0
 
     def get(self, wanted: Wanted) -> Ranking:
-        """Return the ranking, as old as it may be; one that there is not is waited for.
+        """Return the ranking; one that is not there, or much too old, is waited for.
 
         Raises:
             RankingNotReady: it takes too long, or others wait already.
             django.db.Error: the database failed.
         """
         with self._lock:
-            ranking = self._kept.get(wanted)
-            if ranking is not None:
+            kept = self._kept.get(wanted)
+            if kept is not None:
                 self._kept.move_to_end(wanted)
-                if ranking.is_old:
-                    with suppress(RankingNotReady):
-                        self._ask_for(wanted)
-                return ranking
-            if self._waiting >= _MOST_WAITING:
+                if not kept.is_old():
+                    return kept
+            may_wait = self._waiting < _MOST_WAITING
+            making = self._ask_for(wanted) if kept or may_wait else None
+            if kept is not None and not (may_wait and kept.is_old(_TIMES_TOO_OLD)):
+                return kept
+            if making is None:
+                if kept is not None:
+                    return kept
                 raise RankingNotReady
-            making = self._ask_for(wanted)
             self._waiting += 1
         try:
             return making.result(_LONGEST_WAIT_SECONDS)
         except TimeoutError as error:
+            if kept is not None:
+                return kept
             raise RankingNotReady from error
         finally:
             with self._lock:
                 self._waiting -= 1
 
-    def _ask_for(self, wanted: Wanted) -> Future[Ranking]:
+    def _ask_for(self, wanted: Wanted) -> Future[Ranking] | None:
+        """Have a ranking made; return None where too many are to be made."""
         if wanted not in self._queue:
             if len(self._queue) >= _MOST_QUEUED:
-                raise RankingNotReady
+                return None
             if not self._has_thread:
                 Thread(target=self._make_all, name="rankings", daemon=True).start()
                 self._has_thread = True
@@ -147,8 +156,9 @@ class Rankings:
             with self._lock:
                 if isinstance(made, Ranking):
                     self._kept[wanted] = made
-                    while len(self._kept) > _KEPT:
-                        self._kept.popitem(last=False)
+                    with_prefix = [each for each in self._kept if each.prefix]
+                    if len(with_prefix) > _KEPT:
+                        del self._kept[with_prefix[0]]
                 making = self._queue.pop(wanted)
             if isinstance(made, Ranking):
                 making.set_result(made)

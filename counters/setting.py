@@ -17,7 +17,7 @@ from counters import totals
 from counters.config import config
 from counters.counting import flush_whole
 from counters.dialects import dialect_of
-from counters.fresh import catch_up
+from counters.fresh import NotCaughtUp, catch_up
 from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
@@ -109,7 +109,8 @@ def all_counted(replaced: Callable[[Collection[str]], Collection[str]]) -> Itera
         As `set_total` does.
     """
     folder = config().journal_dir
-    catch_up(folder)  # most of it beforehand, so that flushes are kept out for an instant only
+    with suppress(NotCaughtUp):  # what is in the way is found again below, and told exactly
+        catch_up(folder)  # most of it beforehand: so flushes are kept out for an instant only
     with no_flush_between(folder) as accepted:
         here = []
         for journal, is_ours in standing_journals(folder, accepted):

@@ -104,3 +104,11 @@ def test_any_page_may_where_it_says_so(tmp_path: Path) -> None:
             assert (reply.status, reply.headers.get(ALLOW)) == (status, "*")
             assert reply.headers.get("vary") is None
             assert ask(service, method, path, body=body).headers.get(ALLOW) is None
+
+
+def test_what_replies_vary_with_is_all_named(service: Service) -> None:
+    """Otherwise a cache gives the page for browsers to programs."""
+    for accept in "text/html", "application/json":
+        headers = {"Accept": accept, "Origin": SHOP}
+        vary = service.request("GET", "/", headers=headers).headers["Vary"]
+        assert {name.strip() for name in vary.split(",")} >= {"Accept", "Origin"}

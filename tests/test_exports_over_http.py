@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
@@ -160,3 +161,19 @@ def test_exports_are_the_same_without_an_event_loop(start_service: StartService)
     service.wait_for_totals({"a": 3})
     assert service.request("GET", "/numbers.csv").body == b"key,value\r\na,3\r\n"
     assert service.request("GET", "/numbers.ndjson").body == b'{"key":"a","value":3}\n'
+
+
+def test_exports_that_follow_each_other_do_not_let_the_wal_grow_for_ever(tmp_path: Path) -> None:
+    """What an export reads cannot be written back before its end: a further one waits for it."""
+    with Service(tmp_path, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER) as service:
+        with closing(sqlite3.connect(service.database, timeout=60)) as database:
+            database.execute("INSERT INTO numbers VALUES ('a', 1)")
+            database.commit()
+            os.truncate(f"{service.database}-wal", 300 * 1024 * 1024)  # a hole: it takes no room
+            reply = service.request("GET", "/numbers.csv")
+            assert reply.status == 503
+            assert reply.headers["Retry-After"]
+            assert service.request("GET", "/numbers/a").json()["value"] == 1
+            service.wait_for_log("numbers.db-wal has 314572800 bytes")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert service.request("GET", "/numbers.csv").body == b"key,value\na,1\n"

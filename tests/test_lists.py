@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -170,6 +171,26 @@ def test_a_list_by_value_says_how_old_it_is_and_is_made_anew(start_service: Any)
     assert pairs(old) == [("a", 1)]
     assert 0 < old["age_seconds"] < 60
     wait_for(lambda: pairs(listed()) == [("b", 2), ("a", 1)], "a new list")
+
+
+def test_a_list_that_nobody_has_asked_for_is_not_given_as_it_was_then(tmp_path: Path) -> None:
+    with Service(tmp_path, WEB_CONCURRENCY="1", FLUSH_INTERVAL="0.1") as service:
+        count(service, {"a": 1})
+        assert pairs(page(service, "/numbers?order=-value")) == [("a", 1)]
+        count(service, {"b": 2})
+        time.sleep(10.5)  # seconds: twice as old as a list may become that is asked for
+        assert pairs(page(service, "/numbers?order=-value")) == [("b", 2), ("a", 1)]
+
+
+def test_who_asks_for_many_lists_does_not_push_out_the_one_of_all(tmp_path: Path) -> None:
+    with Service(tmp_path, WEB_CONCURRENCY="1", FLUSH_INTERVAL="0.1") as service:
+        count(service, {f"{number} key": number for number in range(30)})
+        first = page(service, "/numbers?order=-value")
+        for number in range(20):
+            page(service, f"/numbers?order=-value&prefix={number}")
+        again = page(service, "/numbers?order=-value")
+        assert again["age_seconds"] > 0, "it was kept"
+        assert pairs(again) == pairs(first)
 
 
 def cursor(*parts: Any) -> str:

@@ -128,6 +128,8 @@ def test_past_the_bound_what_is_refused_stays_in_the_journal(tmp_path: Path) -> 
         send(service, {"bad": 1, "good": 1})
         service.wait_for_log("the .refused files in")
         assert service.totals() == {}
+        reply = service.request("GET", "/numbers/good?fresh=1")
+        assert reply.status == 503, "not 404: it is acknowledged"
         other.unlink()
         service.wait_for_totals({"good": 1})
         assert len(list(service.journal_dir.glob("*.refused"))) == 1

@@ -28,7 +28,7 @@ from counters.dialects.common import (
     upsert,
 )
 from counters.dialects.one_by_one import Tried
-from counters.dialects.sqlite_reader import SQLiteReader, open_to_read, select
+from counters.dialects.sqlite_reader import SQLiteReader, check_wal, open_to_read, select
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.file_system import NETWORK_KINDS, kind_of
@@ -151,8 +151,10 @@ class SQLite:
         cursor.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
 
     def all_rows(self, count: int) -> Generator[list[tuple[Any, Any]], None, None]:
+        name = str(self._connection.settings_dict["NAME"])
+        check_wal(name)
         try:
-            with closing(open_to_read(str(self._connection.settings_dict["NAME"]))) as reading:
+            with closing(open_to_read(name)) as reading:
                 cursor = reading.execute(select_all(self._table, self.code_point_order))
                 while rows := cursor.fetchmany(count):
                     yield rows

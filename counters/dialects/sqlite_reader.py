@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Collection
+from contextlib import suppress
 from urllib.parse import quote
 
 import msgspec
 from django.db import DatabaseError
 
+_MAX_WAL_BYTES = 256 * 1024 * 1024
+"""How long the `-wal` file may be when a statement begins that reads everything."""
 _TIMEOUT_SECONDS = 5.0
 
 
@@ -33,6 +36,26 @@ def open_to_read(name: str) -> sqlite3.Connection:
     """
     address = name if name.startswith("file:") else f"file:{quote(name)}?mode=ro"
     return sqlite3.connect(address, uri=True, timeout=_TIMEOUT_SECONDS, check_same_thread=False)
+
+
+def check_wal(name: str) -> None:
+    """Look whether there is room for what is written while a long statement reads.
+
+    Until it ends, the `-wal` file grows. It has to end before the file may shrink, so statements
+    that overlap without end would have it grow without end.
+
+    Args:
+        name: the path of the database.
+
+    Raises:
+        DatabaseError: the file is so long already that no other such statement may begin.
+    """
+    with suppress(OSError):  # there is none, or the database is in memory
+        wal_bytes = os.stat(f"{name}-wal").st_size
+        if wal_bytes > _MAX_WAL_BYTES:
+            raise DatabaseError(
+                f"{name}-wal has {wal_bytes} bytes: other exports, or an import, have to end first"
+            )
 
 
 class SQLiteReader:

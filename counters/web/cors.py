@@ -31,7 +31,15 @@ def headers_for(origin: str) -> Headers:
 def allowed(fields: Fields, reply: Answer) -> Answer:
     """Return a reply with the headers that it has for the page which has asked."""
     headers = headers_for(fields.origin)
-    return replace(reply, headers=reply.headers + headers) if headers else reply
+    return replace(reply, headers=_joined(reply.headers + headers)) if headers else reply
+
+
+def _joined(headers: Headers) -> Headers:
+    """Return headers with each name once: of two, Django and servers may send the last alone."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return tuple(joined.items())
 
 
 def place_of(origin: str) -> int:
