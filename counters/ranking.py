@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 MOST = 10_000
 """Entries of a ranking."""
 _KEPT = 8
-"""Rankings with a prefix that a process keeps. One takes some 2 MB; with the longest keys, 12 MB. The
-two of all totals stay: who asks for many prefixes does not push them out."""
+"""Rankings with a prefix that a process keeps. One takes some 2 MB; with the longest keys, 12.
+The two of all totals stay: who asks for many prefixes does not push them out."""
 _FRESH_SECONDS = 5.0
 _TIMES_ITS_COST = 50
 """A ranking is made anew once it is older than both `_FRESH_SECONDS` and so many times what it took
