@@ -55,7 +55,7 @@ async def _measure() -> None:
     from counters.increments import Increment
     from counters.journal import Journal
     from counters.recorder import recorder
-    from counters.records import increments_section
+    from counters.sections import increments_section
     from counters.web.bodies import parse_form
 
     one = [Increment("k123", 1)]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock, RLock
 
 from counters.deltas import Deltas
-from counters.increments import Batch, Increment
+from counters.identified import IdReused, once
 from counters.journal import Journal, JournalUnwritable
 from counters.locks import AnyLock
 from counters.own_journal import OwnJournal, keep_in_place, sync
 from counters.pending import Pending
 from counters.receipt import Receipt
 from counters.records import ANY_TOTALS
-from counters.room import NOTHING_REFUSED, Room
-from counters.sections import sections_of, split
+from counters.reused_ids import reused
+from counters.room import NOTHING_REFUSED, Limit, Room
+from counters.sections import Request, sections_of, split
 from counters.state import BufferState
 
 
@@ -52,7 +53,7 @@ class Buffer:
         self._left: list[Journal] = []  # to be closed, and recovered from their files
         self._is_recording = False
 
-    def record(self, requests: Sequence[Increment | Batch]) -> Receipt:
+    def record(self, requests: Sequence[Request]) -> Receipt:
         """Record requests with one write to the journal. Each counts as a whole or not at all.
 
         Raises:
@@ -61,25 +62,26 @@ class Buffer:
         if self.is_recording_here:
             # A signal handler or a `__del__` has called in the middle of this very function.
             raise JournalUnwritable("this thread is recording another increment just now")
-        singles, batches = split(requests)
-        parts = sections_of(singles, batches)
-        increments = len(singles)
-        for batch in batches:
-            increments += len(batch.increments)
+        kinds = split(requests)
+        parts = sections_of(kinds)
+        increments = kinds.entries
         with self._lock:
             if self._is_recording:
                 # A signal handler has raised an exception in the middle of `record`: a time limit,
                 # Ctrl-C. Nobody knows whether that record was written: the file alone is right.
                 self._leave_journal()
-            deltas, refused = self._deltas, NOTHING_REFUSED
+            deltas = self._deltas
+            refused: Mapping[int, Limit | IdReused] = NOTHING_REFUSED
             if increments > self._room.sure_increments:
                 refused = self._room.refused(requests, increments, deltas, self._taken)
+            if kinds.identified:
+                refused = {**refused, **reused(requests, deltas, self._taken)}
             if refused:
                 kept = [each for place, each in enumerate(requests) if place not in refused]
                 if not kept:
                     return Receipt(None, 0, refused)
-                singles, batches = split(kept)
-                parts = sections_of(singles, batches)
+                kinds = split(kept)
+                parts = sections_of(kinds)
             self._is_recording = True
             try:
                 journal = self._own.append(parts)
@@ -87,11 +89,13 @@ class Buffer:
                 self._is_recording = False
                 raise
             sums = deltas.sums
-            for increment in singles:
+            for increment in kinds.singles:
                 sums[increment.key] += increment.value
-            for batch in batches:
+            for batch in kinds.batches:
                 for increment in batch.increments:
                     sums[increment.key] += increment.value
+            for identified in kinds.identified:
+                deltas.add_once(identified.id, once(identified.request))
             self._room.sure_increments -= increments
             self._is_recording = False
             return Receipt(journal, journal.end, refused)
@@ -121,7 +125,7 @@ class Buffer:
             journal = self._own.current
             limit = self._room.reached(self._deltas, self._taken)
             return BufferState(
-                pending_keys=len(self._deltas.sums) + len(self._taken.sums),
+                pending_keys=self._deltas.entries + self._taken.entries,
                 memory_bytes=self._deltas.memory_bytes + self._taken.memory_bytes,
                 journal_bytes=journal.end - self._start if journal else 0,
                 refusal=limit.reached if limit else self._own.refusal,
@@ -237,7 +241,7 @@ class Buffer:
                 self._deltas.count()
                 self._taken, self._deltas = self._deltas, pending.deltas
                 self._start = pending.start
-        while self._taken.sums:
+        while self._taken.entries:
             with self._lock:
                 if self._own.current is not pending.journal:  # it was left: its file has it all
                     self._taken = Deltas()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from counters import totals
 from counters.config import config
 from counters.corrupt_files import NoRoom, set_aside
+from counters.counting_once import with_new_ids
 from counters.identity import totals_ids
 from counters.journal import SUFFIX
 from counters.journal_folder import OpenJournal
@@ -120,16 +121,16 @@ def _lock_position(journal: OpenJournal) -> int:
 def _count(
     journal: OpenJournal, position: int, contents: Contents, max_tried: int | None = None
 ) -> None:
-    count_deltas(journal.path, position, contents.deltas, max_tried)
+    count_contents(journal.path, position, contents, max_tried)
     totals.move_position(journal.name, contents.end)
 
 
-def count_deltas(
-    journal: Path, position: int, deltas: Mapping[str, int], max_tried: int | None = None
+def count_contents(
+    journal: Path, position: int, contents: Contents, max_tried: int | None = None
 ) -> None:
     """Add what a journal holds from `position` on to the totals.
 
-    What the database refuses is kept in a `.refused` file. To be called in the transaction in which
+    Of what has an id, that is what has an id that is new to the database. What the database refuses is kept in a `.refused` file. To be called in the transaction in which
     the position moves past it.
 
     Raises:
@@ -137,6 +138,7 @@ def count_deltas(
         django.db.Error: the database failed.
         OSError: there is no place for what it refuses.
     """
+    deltas = with_new_ids(contents)
     refused = totals.add_to_totals(deltas, max_tried)
     draft = refused_draft(journal.parent, journal.stem, position)
     if not refused.deltas:

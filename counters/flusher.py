@@ -14,7 +14,7 @@ from django.db import Error
 from counters import totals
 from counters.bells import Bell
 from counters.buffer import Buffer
-from counters.counting import count_deltas, flush_in_portions, report_damage, retire_journal
+from counters.counting import count_contents, flush_in_portions, report_damage, retire_journal
 from counters.failures import told
 from counters.identity import totals_ids
 from counters.journal import Journal
@@ -217,7 +217,7 @@ class Flusher:
                 contents = pending.beyond(position)
                 with journal.open() as file:
                     report_damage(file, journal.path, contents.damaged)
-                count_deltas(journal.path, position, contents.deltas, max_tried)
+                count_contents(journal.path, position, contents, max_tried)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:

@@ -33,7 +33,9 @@ class Pending:
         if position >= self.end:
             return Contents(end=self.end)
         if position == self.start:
-            return Contents(end=self.end, deltas=self.deltas.sums)
+            return Contents(
+                end=self.end, deltas=self.deltas.sums, identified=self.deltas.identified
+            )
         if position < self.start:
             contents = self._read(position, self.start)
             self._add_memory(contents, sign=1)
@@ -57,4 +59,6 @@ class Pending:
             contents.deltas[key] += sign * value
             if not contents.deltas[key]:
                 del contents.deltas[key]
+        # Those in the file before the position are in the database: there they are found.
+        contents.identified = {**contents.identified, **self.deltas.identified}
         contents.end = self.end

@@ -8,14 +8,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 from zlib import crc32
 
-from counters.records import (
-    Damaged,
-    Header,
-    Pairs,
-    decode_content,
-    read_record_head,
-    record_head_bytes,
-)
+from counters.identified import Once
+from counters.record_content import Content, Damaged, decode_content
+from counters.records import Header, read_record_head, record_head_bytes
 
 _SEARCH_BYTES = 1024 * 1024
 """How much of a file is searched for the next record at a time."""
@@ -28,9 +23,25 @@ class Contents:
     end: int
     """Where the part ends, in bytes from the file's beginning."""
     deltas: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    identified: dict[str, Once] = field(default_factory=dict)
+    """What is to be added once, by the ids of its requests: the first with each id."""
+    reused: list[str] = field(default_factory=list)
+    """The ids with which others came later that had another body: these do not count."""
     increments: int = 0
+    """How many there are, with those that have ids."""
     damaged: list[tuple[int, int]] = field(default_factory=list)
     """Begin and end of each range of bytes that belongs to no whole record."""
+
+    def add(self, content: Content) -> None:
+        """Add what one record says."""
+        for key, value in content.pairs:
+            self.deltas[key] += value
+        self.increments += len(content.pairs)
+        for id_, once in content.identified:
+            first = self.identified.setdefault(id_, once)
+            if first.fingerprint != once.fingerprint:
+                self.reused.append(id_)
+            self.increments += len(once.pairs)
 
 
 def read_records(
@@ -63,10 +74,8 @@ def read_records(
             continue
         if contents.end < at:
             contents.damaged.append((contents.end, at))
-        length, pairs = found
-        for key, value in pairs:
-            contents.deltas[key] += value
-        contents.increments += len(pairs)
+        length, content = found
+        contents.add(content)
         at += length
         contents.end = at
         if progress:
@@ -105,8 +114,8 @@ def _is_torn(file: BinaryIO, header: Header, at: int, end: int) -> bool:
     return said is not None and at + len(head) + said[0] > end
 
 
-def _record_at(file: BinaryIO, header: Header, at: int, end: int) -> tuple[int, Pairs] | None:
-    """Return length and increments of the record that begins at `at`; None where none does."""
+def _record_at(file: BinaryIO, header: Header, at: int, end: int) -> tuple[int, Content] | None:
+    """Return length and content of the record that begins at `at`; None where none does."""
     file.seek(at)
     head = file.read(record_head_bytes(header))
     said = read_record_head(header, head)

@@ -14,10 +14,10 @@ from counters.buffer import Buffer
 from counters.config import Config, config
 from counters.flusher import Flusher
 from counters.identity import id_of_place
-from counters.increments import Batch, Increment
 from counters.journal import JournalUnwritable
 from counters.locks import AnyLock, close_in_child
 from counters.receipt import Receipt
+from counters.sections import Request
 from counters.state import State
 from counters.syncer import Syncer
 
@@ -63,7 +63,7 @@ class Recorder:
         else:
             self._buffer.close()
 
-    def record(self, requests: Sequence[Increment | Batch]) -> Receipt:
+    def record(self, requests: Sequence[Request]) -> Receipt:
         """Record requests with one write to the journal. Each counts as a whole or not at all.
 
         With `waits_for_sync`, they may be acknowledged only once `after_sync` or `wait_for_sync`

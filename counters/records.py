@@ -1,10 +1,10 @@
-"""The file format of a journal: increments to bytes, and back. It knows no Django and no HTTP.
+"""The file format of a journal: its header, and records. It knows no Django and no HTTP.
 
-All numbers are little-endian and unsigned, but for values. Checksums are CRC-32. Format 2, which
+All numbers are little-endian and unsigned, but for values. Checksums are CRC-32. Format 3, which
 is written:
 
     header   100 bytes: twice the same 50, so that one damaged byte costs nothing
-        22   "incrementer journal 2\\n"
+        22   "incrementer journal 3\\n"
         16   the id of the set of totals that the file is for, or of the place of the database,
              where its process has not reached that; zeros: for any
          8   the mark: random, and known to this file alone
@@ -21,6 +21,9 @@ is written:
     I        increments: their count (4), their values (8 each, signed), the lengths of their keys
              in bytes (2 each), and the keys in UTF-8, one after the other
     J        a batch as it came: a JSON list of objects with `key` and `value`
+    K        increments with ids: their count (4), their values (8 each, signed), the lengths of
+             their keys (2 each) and of their ids (1 each), the keys, and the ids in ASCII
+    L        a batch with an id: the length of the id (1), the id, and the batch as in J
 
 Why there is a mark: after a damaged record, the next whole one is found by searching for it. A
 client that could guess it would be able to put a record of its own into a key.
@@ -29,7 +32,8 @@ Why a new kind of section always means a new number in the header: a version tha
 kind then leaves the whole file alone. Should it meet an unknown kind behind a right checksum all
 the same, the file is one of a newer version too, and not a damaged one.
 
-Format 1 is still read. Its header is "incrementer journal 1\\n". A record is the length (4) and the
+Formats 2 and 1 are still read. Format 2 has no K and no L. The header of format 1 is
+"incrementer journal 1\\n". A record is the length (4) and the
 checksum (4) of its content, and the content: "I" and for each increment its value (8), the length
 of its key (2) and its key; or "B" and a batch as it came. It has no mark, so nothing that stands
 after a damaged record can be told from what a client wrote: it is not searched.
@@ -38,41 +42,29 @@ after a damaged record can be told from what a client wrote: it is not searched.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from struct import Struct
-from struct import error as StructError  # noqa: N812
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 from zlib import crc32
 
-import msgspec
-from msgspec import Meta
-
-from counters.increments import MAX_VALUE, MIN_VALUE, Increment
-
 _FAMILY = b"incrementer journal "
-_FORMAT_1, _FORMAT_2 = _FAMILY + b"1\n", _FAMILY + b"2\n"
+_FORMATS = {version: b"%b%d\n" % (_FAMILY, version) for version in (1, 2, 3)}
+_WITH_COPIES = {_FORMATS[version]: version for version in (2, 3)}
+"""Those whose header is there twice."""
+_FORMAT_BYTES = len(_FORMATS[1])
 _MARK_BYTES = 8
 ANY_TOTALS = bytes(16)
 """The id in the header of a journal that may be counted into any totals: those of format 1 may, and
 those that earlier versions made before they knew the id."""
 
-_header = Struct(f"<{len(_FORMAT_2)}s16s{_MARK_BYTES}s")
+_header = Struct(f"<{_FORMAT_BYTES}s16s{_MARK_BYTES}s")
 _checksum = Struct("<I")
 _record = Struct(f"<{_MARK_BYTES}sI")
-_section = Struct("<cI")
 _record_1 = Struct("<II")
-_entry_1 = Struct("<qH")
-
-_INCREMENTS, _JSON = b"I", b"J"
-_INCREMENTS_1, _JSON_1 = b"I", b"B"
 
 _COPY_BYTES = _header.size + _checksum.size
 _RECORD_HEAD_BYTES = _record.size + _checksum.size
-
-Pairs = list[tuple[str, int]]
 
 
 class JournalUnreadable(ValueError):
@@ -82,72 +74,26 @@ class JournalUnreadable(ValueError):
     """
 
 
-class Damaged(ValueError):
-    """The content of a record is not what a record holds."""
-
-
-class _AnyIncrement(msgspec.Struct, gc=False):
-    """An increment with no limits but the format's: those of requests may change."""
-
-    key: str
-    value: Annotated[int, Meta(ge=MIN_VALUE, le=MAX_VALUE)]
-
-
-_decode_batch: Callable[[bytes], list[_AnyIncrement]] = msgspec.json.Decoder(
-    list[_AnyIncrement]
-).decode
-
-
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a journal begins with. A new one has format 2 and a mark of its own."""
+    """What a journal begins with. A new one has format 3 and a mark of its own."""
 
     totals_id: bytes = ANY_TOTALS
     mark: bytes = field(default_factory=lambda: os.urandom(_MARK_BYTES))
-    version: int = 2
+    version: int = 3
 
     @property
     def size(self) -> int:
         """Length in bytes; the first record begins there."""
-        return 2 * _COPY_BYTES if self.version == 2 else len(_FORMAT_1)
+        return _FORMAT_BYTES if self.version == 1 else 2 * _COPY_BYTES
 
     def encode(self) -> bytes:
-        copy = _header.pack(_FORMAT_2, self.totals_id, self.mark)
+        copy = _header.pack(_FORMATS[self.version], self.totals_id, self.mark)
         return 2 * (copy + _checksum.pack(crc32(copy)))
 
     def is_for(self, totals_ids: Collection[bytes]) -> bool:
         """Whether the file may be counted into the totals that have these ids."""
         return self.totals_id in totals_ids
-
-
-def increments_section(increments: Sequence[Increment]) -> list[bytes]:
-    """Return the section of `increments`, in parts."""
-    keys = [increment.key for increment in increments]
-    text = "".join(keys)
-    if text.isascii():
-        names = text.encode()
-        lengths = map(len, keys)
-    else:
-        encoded = [key.encode() for key in keys]
-        names = b"".join(encoded)
-        lengths = map(len, encoded)
-    columns = _columns(len(keys))
-    values = [increment.value for increment in increments]
-    return [
-        _section.pack(_INCREMENTS, columns.size + len(names)),
-        columns.pack(len(keys), *values, *lengths),
-        names,
-    ]
-
-
-@lru_cache(maxsize=2048)
-def _columns(count: int) -> Struct:
-    return Struct(f"<I{count}q{count}H")
-
-
-def batch_section(json: bytes) -> list[bytes]:
-    """Return the section of a JSON list of increments, in parts."""
-    return [_section.pack(_JSON, len(json)), json]
 
 
 def record(mark: bytes, parts: Sequence[bytes]) -> bytes:
@@ -166,20 +112,20 @@ def read_header(file: BinaryIO) -> Header | None:
         JournalUnreadable: the file is no journal, or one of a newer version.
     """
     data = file.read(2 * _COPY_BYTES)
+    format_ = data[:_FORMAT_BYTES]
     for copy in data[:_COPY_BYTES], data[_COPY_BYTES:]:
-        if len(copy) == _COPY_BYTES and copy.startswith(_FORMAT_2):
+        version = _WITH_COPIES.get(copy[:_FORMAT_BYTES])
+        if version is not None and len(copy) == _COPY_BYTES:
             checked, (checksum,) = copy[: _header.size], _checksum.unpack(copy[_header.size :])
             if crc32(checked) == checksum:
                 _, totals_id, mark = _header.unpack(checked)
-                return Header(totals_id, mark)
-    if data.startswith(_FORMAT_1):
+                return Header(totals_id, mark, version)
+    if format_ == _FORMATS[1]:
         return Header(mark=b"", version=1)
-    if len(data) < 2 * _COPY_BYTES and data[: len(_FORMAT_2)] in (
-        _FORMAT_1[: len(data)],
-        _FORMAT_2[: len(data)],
-    ):
+    is_short = len(data) < 2 * _COPY_BYTES
+    if is_short and any(known.startswith(format_) for known in _FORMATS.values()):
         return None
-    if data.startswith(_FAMILY) and not data.startswith(_FORMAT_2):
+    if data.startswith(_FAMILY) and format_ not in _WITH_COPIES:
         raise JournalUnreadable("was written by a newer version")
     raise JournalUnreadable("is not a journal")
 
@@ -199,81 +145,4 @@ def read_record_head(header: Header, head: bytes) -> tuple[int, int, int] | None
     length, checksum = _record_1.unpack(head[len(header.mark) :])
     if not length:  # a run of zero bytes, which is what a power cut may leave of a record
         return None
-    return length, checksum, crc32(head[: _record.size]) if header.version == 2 else 0
-
-
-def decode_content(header: Header, content: bytes) -> Pairs:
-    """Return the increments in the content of a record.
-
-    Raises:
-        JournalUnreadable: there is a section of a newer version.
-        Damaged: it is not the content of a record.
-    """
-    try:
-        return _decode_1(content) if header.version == 1 else _decode_2(content)
-    except (StructError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise Damaged from error
-
-
-def _decode_2(content: bytes) -> Pairs:
-    pairs: Pairs = []
-    at = 0
-    while at < len(content):
-        kind, length = _section.unpack_from(content, at)
-        at += _section.size + length
-        if at > len(content):
-            raise Damaged
-        section = content[at - length : at]
-        if kind == _INCREMENTS:
-            pairs += _decode_increments(section)
-        elif kind == _JSON:
-            pairs += _decode_json(section)
-        else:
-            raise _newer(kind)
-    return pairs
-
-
-def _decode_increments(section: bytes) -> Pairs:
-    (count,) = _checksum.unpack_from(section)
-    if count > len(section):
-        raise Damaged
-    _, *numbers = _columns(count).unpack_from(section)
-    at = _columns(count).size
-    if at + sum(numbers[count:]) != len(section):
-        raise Damaged
-    pairs = []
-    for value, length in zip(numbers[:count], numbers[count:], strict=True):
-        pairs.append((section[at : at + length].decode(), value))
-        at += length
-    return pairs
-
-
-def _decode_1(content: bytes) -> Pairs:
-    kind, entries = content[:1], content[1:]
-    if kind == _JSON_1:
-        return _decode_json(entries)
-    if kind != _INCREMENTS_1:
-        raise _newer(kind)
-    pairs, at = [], 0
-    while at < len(entries):
-        value, length = _entry_1.unpack_from(entries, at)
-        at += _entry_1.size + length
-        if at > len(entries):
-            raise Damaged
-        pairs.append((entries[at - length : at].decode(), value))
-    return pairs
-
-
-def _decode_json(json: bytes) -> Pairs:
-    try:
-        increments = _decode_batch(json)
-    except RecursionError:
-        # Something is nested deeply, and the stack is deeper here than where it was accepted. That
-        # of a new thread is not.
-        with ThreadPoolExecutor(1) as thread:
-            increments = thread.submit(_decode_batch, json).result()
-    return [(increment.key, increment.value) for increment in increments]
-
-
-def _newer(kind: bytes) -> JournalUnreadable:
-    return JournalUnreadable(f"holds records of kind {kind!r}: it was written by a newer version")
+    return length, checksum, 0 if header.version == 1 else crc32(head[: _record.size])

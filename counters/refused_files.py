@@ -19,14 +19,8 @@ from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 from counters.journal import NAME_LENGTH
 from counters.journal_folder import is_name
 from counters.reader import read_records
-from counters.records import (
-    ANY_TOTALS,
-    Header,
-    JournalUnreadable,
-    increments_section,
-    read_header,
-    record,
-)
+from counters.records import ANY_TOTALS, Header, JournalUnreadable, read_header, record
+from counters.sections import increments_section
 
 _SUFFIX, _DRAFT_SUFFIX = ".refused", ".refused.draft"
 _match_draft = re.compile(

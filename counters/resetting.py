@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counters import totals
+from counters.counting_once import with_new_ids
 from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal, journals, name_drafts, opened
 from counters.settling import forget_refused, settle_refused
@@ -38,7 +39,12 @@ def reset(folder: Path) -> Reset:
         forget_refused(folder, accepted)
         for journal, is_ours in standing_journals(folder, accepted):
             position = totals.lock_position(journal.name)
-            totals.move_position(journal.name, journal.end(position, journal.size))
+            end = journal.end(position, journal.size)
+            if is_ours:
+                # What has an id goes, too, but the id is known: it does not come back if it is
+                # sent again.
+                with_new_ids(journal.read(position))
+            totals.move_position(journal.name, end)
             if not is_ours:
                 # Its process may be about to count it here, where this database has taken
                 # another one's place. Or it is another service's: the position does no harm.

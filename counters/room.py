@@ -6,8 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from counters.deltas import MAX_ENTRY_BYTES, Deltas, memory_bytes
-from counters.increments import Batch, Increment
+from counters.deltas import MAX_ENTRY_BYTES, Deltas, identified_bytes, memory_bytes
+from counters.identified import Identified, once
+from counters.increments import Increment
+from counters.sections import Request
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class Room:
         self._has_told = False
 
     def refused(
-        self, requests: Sequence[Increment | Batch], increments: int, deltas: Deltas, taken: Deltas
+        self, requests: Sequence[Request], increments: int, deltas: Deltas, taken: Deltas
     ) -> Mapping[int, Limit]:
         """Return the places of the requests that there is no room for, with the limit of each.
 
@@ -67,15 +69,20 @@ class Room:
         new: set[str] = set()
         refused = {}
         for place, request in enumerate(requests):
-            each = [request] if isinstance(request, Increment) else request.increments
-            wanted = {one.key for one in each if one.key not in deltas.sums} - new
-            wanted_bytes = memory_bytes(wanted)
-            if wanted and len(new) + len(wanted) > keys:
+            wanted: set[str] = set()
+            if isinstance(request, Identified):
+                taken_entries, wanted_bytes = _of_identified(request, deltas)
+            else:
+                each = [request] if isinstance(request, Increment) else request.increments
+                wanted = {one.key for one in each if one.key not in deltas.sums} - new
+                taken_entries, wanted_bytes = len(wanted), memory_bytes(wanted)
+            if taken_entries and taken_entries > keys:
                 refused[place] = self._keys
-            elif wanted and wanted_bytes > bytes_:
+            elif taken_entries and wanted_bytes > bytes_:
                 refused[place] = self._bytes
             else:
                 new |= wanted
+                keys -= taken_entries
                 bytes_ -= wanted_bytes
         if refused:
             self._tell(next(iter(refused.values())))
@@ -95,7 +102,7 @@ class Room:
     def _left(self, deltas: Deltas, taken: Deltas) -> tuple[int, int]:
         deltas.count()
         return (
-            self._keys.most - len(deltas.sums) - len(taken.sums),
+            self._keys.most - deltas.entries - taken.entries,
             self._bytes.most - deltas.memory_bytes - taken.memory_bytes,
         )
 
@@ -107,3 +114,11 @@ class Room:
                 limit.reached.capitalize(),
                 limit.setting,
             )
+
+
+def _of_identified(request: Identified, deltas: Deltas) -> tuple[int, int]:
+    """Return how many entries a request with an id takes, and how many bytes."""
+    if request.id in deltas.identified:
+        return 0, 0
+    added = once(request.request)
+    return len(added.pairs), identified_bytes(request.id, added)

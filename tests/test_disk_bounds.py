@@ -8,7 +8,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from counters.increments import Increment
-from counters.records import Header, increments_section, record
+from counters.records import Header, record
+from counters.sections import increments_section
 from tests.testbed.databases import locked
 from tests.testbed.replies import Reply
 from tests.testbed.requests import JSON

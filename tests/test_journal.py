@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from counters import records
+from counters import sections
 from counters.increments import Increment
 from counters.records import Header, record
 from tests.testbed.service import NEVER, Service, StartService
@@ -22,11 +22,11 @@ HEADER = Header()
 
 
 def section(key: str, value: int = 1) -> bytes:
-    return b"".join(records.increments_section([Increment(key, value)]))
+    return b"".join(sections.increments_section([Increment(key, value)]))
 
 
 def batch_section(json: bytes) -> bytes:
-    return b"".join(records.batch_section(json))
+    return b"".join(sections.batch_section(json))
 
 
 def written(*sections: bytes) -> bytes:

@@ -11,11 +11,10 @@ from counters.reader import read_records
 from counters.records import (
     Header,
     JournalUnreadable,
-    batch_section,
-    increments_section,
     read_header,
     record,
 )
+from counters.sections import batch_section, increments_section
 from tests.fuzz.obvious_journal import Newer, read_journal
 
 SEPARATOR = b"\x1e"

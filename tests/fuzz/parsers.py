@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from counters.increments import BadIncrement, Increment
-from counters.records import Header, batch_section, decode_content
+from counters.record_content import decode_content
+from counters.records import Header
+from counters.sections import batch_section
 from counters.web.bodies import parse_form, parse_json
 from tests.fuzz.obvious import Pair, read_form, read_json
 

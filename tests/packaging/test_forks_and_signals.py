@@ -160,8 +160,8 @@ def slow(*arguments):
     real(*arguments)
     flushed.append(True)
 
-inside, flushed, real = threading.Event(), [], flusher.count_deltas
-flusher.count_deltas = slow
+inside, flushed, real = threading.Event(), [], flusher.count_contents
+flusher.count_contents = slow
 counters.increment("a")
 thread = threading.Thread(target=stop_recorder)
 thread.start()

@@ -11,7 +11,8 @@ import pytest
 from counters.increments import Increment
 from counters.journal import Journal, JournalUnwritable
 from counters.reader import read_records
-from counters.records import increments_section, read_header
+from counters.records import read_header
+from counters.sections import increments_section
 
 SECTION = b"".join(increments_section([Increment("k" * 200, 1)]))
 

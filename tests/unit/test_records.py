@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counters import records
+from counters import sections
 from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 from counters.reader import Contents, read_records
 from counters.records import (
@@ -30,11 +30,11 @@ VALUES = st.integers(MIN_VALUE, MAX_VALUE)
 
 
 def increments_section(increments: Sequence[Increment]) -> bytes:
-    return b"".join(records.increments_section(increments))
+    return b"".join(sections.increments_section(increments))
 
 
 def batch_section(json: bytes) -> bytes:
-    return b"".join(records.batch_section(json))
+    return b"".join(sections.batch_section(json))
 
 
 def read(data: bytes, *, position: int = 0, past_damage: bool = True) -> Contents:

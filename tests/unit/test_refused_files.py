@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -9,10 +10,11 @@ from uuid import uuid4
 import pytest
 
 from counters import totals
-from counters.counting import count_deltas
+from counters.counting import count_contents
 from counters.identity import totals_ids
 from counters.increments import MAX_VALUE
 from counters.journal_folder import opened
+from counters.reader import Contents
 from counters.recovery import flush_journals
 from counters.refused_files import keep_refused, refused_draft
 from counters.totals import Refused
@@ -24,6 +26,10 @@ class NotCommitted(Exception):
     pass
 
 
+def contents_of(deltas: dict[str, int]) -> Contents:
+    return Contents(end=200, deltas=defaultdict(int, deltas))
+
+
 def test_a_flush_that_is_repeated_writes_the_same_file_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,7 +38,7 @@ def test_a_flush_that_is_repeated_writes_the_same_file_again(
     for deltas in first, again:
         monkeypatch.setattr(totals, "add_to_totals", lambda given, _: Refused(dict(given), "no"))
         with suppress(NotCommitted), totals.transaction():
-            count_deltas(journal, 100, deltas)
+            count_contents(journal, 100, contents_of(deltas))
             if deltas is first:
                 raise NotCommitted
     (refused,) = tmp_path.iterdir()
@@ -48,7 +54,7 @@ def test_what_is_taken_when_a_flush_is_repeated_is_not_kept(
     for refused in Refused({"bad": 1}, "no"), Refused():
         monkeypatch.setattr(totals, "add_to_totals", lambda given, _, answer=refused: answer)
         with suppress(NotCommitted), totals.transaction():
-            count_deltas(journal, 100, {"bad": 1})
+            count_contents(journal, 100, contents_of({"bad": 1}))
             if refused.deltas:
                 raise NotCommitted
     assert not list(tmp_path.iterdir())
@@ -74,7 +80,7 @@ def test_a_file_gets_its_name_only_if_its_flush_was_committed(
         dying.setattr(totals, "after_commit", lambda callback: None)
         with suppress(NotCommitted), totals.transaction():
             position = totals.lock_position(journal.stem)
-            count_deltas(journal, position, {"bad": 1})
+            count_contents(journal, position, contents_of({"bad": 1}))
             totals.move_position(journal.stem, 100)
             if not is_committed:
                 raise NotCommitted

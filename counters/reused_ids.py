@@ -1,0 +1,28 @@
+"""Requests whose id has come before with another body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from counters.deltas import Deltas
+from counters.identified import ID_REUSED, Identified, IdReused, once
+from counters.sections import Request
+
+
+def reused(requests: Sequence[Request], *pending: Deltas) -> Mapping[int, IdReused]:
+    """Return the places of requests whose id is that of another one.
+
+    Args:
+        pending: where ids are looked for, besides the requests that come before.
+    """
+    found: dict[int, IdReused] = {}
+    firsts: dict[str, int] = {}
+    for place, request in enumerate(requests):
+        if not isinstance(request, Identified):
+            continue
+        fingerprint = once(request.request).fingerprint
+        first = firsts.setdefault(request.id, fingerprint)
+        known = [each.identified.get(request.id) for each in pending]
+        if first != fingerprint or any(each and each.fingerprint != fingerprint for each in known):
+            found[place] = ID_REUSED
+    return found
