@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ORDER = [
     "increments",
     "key_text",
+    "repeated_fields",
     "records",
     "sections",
     "deltas",
