@@ -41,6 +41,7 @@ ORDER = [
     "models",
     "dialects",
     "totals",
+    "commit_proof",
     "listing",
     "exporting",
     "ranking",

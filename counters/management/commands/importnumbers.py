@@ -15,6 +15,7 @@ from django.db import Error
 from tqdm import tqdm
 
 from counters import totals
+from counters.commit_proof import NobodyKnows
 from counters.dialects.staging import Rows
 from counters.exporting import FORMATS
 from counters.failures import told
@@ -59,9 +60,15 @@ class Command(BaseCommand):
             ) from error
         except (OSError, JournalUnreadable) as error:
             raise CommandError(f"{error}. Nothing was imported.") from error
+        except NobodyKnows as error:
+            raise CommandError(f"{error} If it was, all is imported; if not, nothing.") from error
         except Error as error:
+            # To replace again does no harm.
+            outcome = (
+                "All is imported, or nothing" if options["replace"] else "Nothing was imported"
+            )
             raise CommandError(
-                f"{told(error, totals.connection())} All is imported, or nothing: try again."
+                f"{told(error, totals.connection())} {outcome}: try again."
             ) from error
         self.stdout.write(f"Imported {done.rows} rows into {totals.place()}.")
         if done.journals_elsewhere:
