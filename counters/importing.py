@@ -70,6 +70,8 @@ def replace_all(parts: Iterable[Rows]) -> Imported:
     """
     rows = _stage(parts)
     dialect = dialect_of(totals.connection())
+    with totals.connection().cursor() as cursor:
+        dialect.index_staged(cursor)  # here, where no flush waits for it
 
     def are_staged(keys: Collection[str]) -> set[str]:
         with totals.connection().cursor() as cursor:
