@@ -46,6 +46,7 @@ ORDER = [
     "exporting",
     "ranking",
     "imported_rows",
+    "export_files",
     "identity",
     "counting",
     "recovery",

@@ -70,8 +70,9 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{told(error, totals.connection())} {outcome}: try again."
             ) from error
-        self.stdout.write(f"Imported {done.rows} rows into {totals.place()}.")
-        if done.journals_elsewhere:
+        if sys.stdout is not None:
+            self.stdout.write(f"Imported {done.rows} rows into {totals.place()}.")
+        if done.journals_elsewhere and sys.stderr is not None:
             self.stderr.write(
                 f"{done.journals_elsewhere} journals are not in JOURNAL_DIR but on other machines:"
                 " what these accepted and have not flushed will be counted on top. To replace that,"
