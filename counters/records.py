@@ -52,8 +52,9 @@ from msgspec import Meta
 
 from counters.increments import MAX_VALUE, MIN_VALUE, Increment
 
-_FAMILY = b"incrementer journal "
-_FORMAT_1, _FORMAT_2 = _FAMILY + b"1\n", _FAMILY + b"2\n"
+JOURNAL_MAGIC = b"incrementer journal "
+"""What a journal of any version begins with."""
+_FORMAT_1, _FORMAT_2 = JOURNAL_MAGIC + b"1\n", JOURNAL_MAGIC + b"2\n"
 _MARK_BYTES = 8
 ANY_TOTALS = bytes(16)
 """The id in the header of a journal that may be counted into any totals: those of format 1 may, and
@@ -179,7 +180,7 @@ def read_header(file: BinaryIO) -> Header | None:
         _FORMAT_2[: len(data)],
     ):
         return None
-    if data.startswith(_FAMILY) and not data.startswith(_FORMAT_2):
+    if data.startswith(JOURNAL_MAGIC) and not data.startswith(_FORMAT_2):
         raise JournalUnreadable("was written by a newer version")
     raise JournalUnreadable("is not a journal")
 
