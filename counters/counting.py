@@ -130,8 +130,8 @@ def count_contents(
 ) -> None:
     """Add what a journal holds from `position` on to the totals.
 
-    Of what has an id, that is what has an id that is new to the database. What the database refuses is kept in a `.refused` file. To be called in the transaction in which
-    the position moves past it.
+    Of what has an id, it is what has one that is new to the database. What the database refuses is
+    kept in a `.refused` file. To be called in the transaction in which the position moves past it.
 
     Raises:
         ManyRefused: more than `max_tried` keys would have to be tried one by one.

@@ -10,7 +10,7 @@ import csv
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from io import TextIOWrapper
 from itertools import islice
@@ -30,6 +30,8 @@ from counters.increments import (
     parse_value,
     why_refused,
 )
+from counters.key_text import shown
+from counters.repeated_fields import may_repeat_fields, refuse_repeated_fields
 
 _ROWS = 10_000
 """Rows that are checked and staged at a time: each time the database is waited for."""
@@ -184,9 +186,12 @@ def _record_by_record(
 
 def _checked_lines(begin: int, lines: list[bytes]) -> Rows:
     try:
-        found = _decoder.decode_lines(b"".join(lines))
+        text = b"".join(lines)
+        found = _decoder.decode_lines(text)
+        text.isascii() or text.decode()  # msgspec does not look into fields that it skips
         keys = [increment.key for increment in found]
-        if len(found) == len(lines) and _are_keys(keys):
+        is_plain = len(found) == len(lines) and not may_repeat_fields(text, len(lines))
+        if is_plain and _are_keys(keys):
             values = [increment.value for increment in found]
             return Rows(range(begin, begin + len(lines)), keys, values)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -204,6 +209,9 @@ def _line_by_line(begin: int, lines: list[bytes]) -> Iterator[tuple[int, str, in
         try:
             increment = _decoder.decode(content)
             check_key(increment.key)
+            _refuse_other_text(content)
+            if may_repeat_fields(content, 1):
+                refuse_repeated_fields(content, 1)
         except msgspec.ValidationError as error:
             problem = why_refused(error, "an object with key and value")
             raise _bad_row(number, problem.error.replace("body is", "it is")) from error
@@ -212,6 +220,24 @@ def _line_by_line(begin: int, lines: list[bytes]) -> Iterator[tuple[int, str, in
         except BadIncrement as problem:
             raise _bad_row(number, problem.error) from problem
         yield number, increment.key, increment.value
+
+
+def _refuse_other_text(content: bytes) -> None:
+    """Raise where a field is not UTF-8 that msgspec skips: BadIncrement, which names it, if it can.
+
+    Raises:
+        UnicodeDecodeError: the field's name is not UTF-8.
+    """
+    try:
+        content.isascii() or content.decode()
+    except UnicodeDecodeError as error:
+        with suppress(msgspec.MsgspecError):
+            for name, text in msgspec.json.decode(content, type=dict[str, msgspec.Raw]).items():
+                try:
+                    bytes(text).decode()
+                except UnicodeDecodeError:
+                    raise BadIncrement(f"{shown(name)} is not valid UTF-8", name) from error
+        raise
 
 
 def _pair_by_pair(begin: int, pairs: list[tuple[object, object]]) -> Iterator[tuple[int, str, int]]:

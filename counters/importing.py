@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from counters import totals
+from counters.commit_proof import CommitProof
 from counters.dialects import dialect_of
 from counters.dialects.staging import Rows, first_repetition, staged_among
 from counters.imported_rows import BadRow
@@ -34,16 +35,25 @@ def add_all(parts: Iterable[Rows]) -> Imported:
         parts: the rows, whose lines are all different.
 
     Raises:
+        NobodyKnows: the answer to the COMMIT was lost, and the database cannot be asked.
         ChangeRefused: the database refuses a key or a total.
         django.db.Error: the database failed.
-        What reading the rows raises. Everything is as it was then.
+        What reading the rows raises. But for the first, everything is as it was then.
     """
     rows = _stage(parts)
     dialect = dialect_of(totals.connection())
-    with totals.transaction(), refusals(), totals.connection().cursor() as cursor:
+    proof = CommitProof()
+    at_limit: list[str] = []
+    with (
+        proof.settles(),
+        totals.transaction(),
+        refusals(),
+        totals.connection().cursor() as cursor,
+    ):
         totals.require_tables()
         totals.lock_everything()
-        at_limit = dialect.add_staged(cursor)
+        at_limit += dialect.add_staged(cursor)
+        proof.leave()
     totals.warn_of_limits(at_limit)
     return Imported(rows)
 
@@ -60,6 +70,8 @@ def replace_all(parts: Iterable[Rows]) -> Imported:
     """
     rows = _stage(parts)
     dialect = dialect_of(totals.connection())
+    with totals.connection().cursor() as cursor:
+        dialect.index_staged(cursor)  # here, where no flush waits for it
 
     def are_staged(keys: Collection[str]) -> set[str]:
         with totals.connection().cursor() as cursor:

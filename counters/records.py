@@ -48,8 +48,9 @@ from struct import Struct
 from typing import BinaryIO
 from zlib import crc32
 
-_FAMILY = b"incrementer journal "
-_FORMATS = {version: b"%b%d\n" % (_FAMILY, version) for version in (1, 2, 3)}
+JOURNAL_MAGIC = b"incrementer journal "
+"""What a journal of any version begins with."""
+_FORMATS = {version: b"%b%d\n" % (JOURNAL_MAGIC, version) for version in (1, 2, 3)}
 _WITH_COPIES = {_FORMATS[version]: version for version in (2, 3)}
 """Those whose header is there twice."""
 _FORMAT_BYTES = len(_FORMATS[1])
@@ -125,7 +126,7 @@ def read_header(file: BinaryIO) -> Header | None:
     is_short = len(data) < 2 * _COPY_BYTES
     if is_short and any(known.startswith(format_) for known in _FORMATS.values()):
         return None
-    if data.startswith(_FAMILY) and format_ not in _WITH_COPIES:
+    if data.startswith(JOURNAL_MAGIC) and format_ not in _WITH_COPIES:
         raise JournalUnreadable("was written by a newer version")
     raise JournalUnreadable("is not a journal")
 

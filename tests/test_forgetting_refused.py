@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_setting_in_trouble import CHECK, NO_CHECK, change
 from tests.testbed.commands import run
+from tests.testbed.refusing import CHECK, NO_CHECK, change
 from tests.testbed.requests import JSON
 from tests.testbed.service import NEVER, Service
 from tests.testbed.setting import COUNTER, TOKENS, count, put

@@ -176,15 +176,19 @@ def test_a_list_by_value_says_how_old_it_is_and_is_made_anew(start_service: Any)
 def test_a_list_that_nobody_has_asked_for_is_not_given_as_it_was_then(tmp_path: Path) -> None:
     with Service(tmp_path, WEB_CONCURRENCY="1", FLUSH_INTERVAL="0.1") as service:
         count(service, {"a": 1})
+        service.wait_for_totals({"a": 1})
         assert pairs(page(service, "/numbers?order=-value")) == [("a", 1)]
         count(service, {"b": 2})
+        service.wait_for_totals({"a": 1, "b": 2})
         time.sleep(10.5)  # seconds: twice as old as a list may become that is asked for
         assert pairs(page(service, "/numbers?order=-value")) == [("b", 2), ("a", 1)]
 
 
 def test_who_asks_for_many_lists_does_not_push_out_the_one_of_all(tmp_path: Path) -> None:
     with Service(tmp_path, WEB_CONCURRENCY="1", FLUSH_INTERVAL="0.1") as service:
-        count(service, {f"{number} key": number for number in range(30)})
+        totals = {f"{number} key": number for number in range(30)}
+        count(service, totals)
+        service.wait_for_totals(totals)
         first = page(service, "/numbers?order=-value")
         for number in range(20):
             page(service, f"/numbers?order=-value&prefix={number}")

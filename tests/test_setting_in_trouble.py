@@ -5,31 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
+from tests.testbed.refusing import CHECK, NO_CHECK, change
 from tests.testbed.requests import JSON
 from tests.testbed.service import NEVER, Service
 from tests.testbed.setting import COUNTER, TOKENS, count, get, put
 from tests.testbed.waiting import wait_for
-
-CHECK = (
-    "DROP TABLE numbers; CREATE TABLE numbers"
-    " (key TEXT, value INTEGER, CHECK (value < 1000 AND key NOT LIKE 'bad%'));"
-    "CREATE UNIQUE INDEX numbers_key_index ON numbers (key);"
-)
-NO_CHECK = (
-    "ALTER TABLE numbers RENAME TO old; DROP INDEX numbers_key_index;"
-    "CREATE TABLE numbers (key TEXT, value INTEGER);"
-    "CREATE UNIQUE INDEX numbers_key_index ON numbers (key);"
-    "INSERT INTO numbers SELECT * FROM old; DROP TABLE old"
-)
-
-
-def change(database: Path, script: str) -> None:
-    with closing(sqlite3.connect(database, timeout=30)) as connection:
-        connection.executescript(script)
 
 
 def test_what_the_database_refuses_changes_nothing(tmp_path: Path) -> None:

@@ -105,6 +105,10 @@ class Dialect(Protocol):
         """Add rows to those that are staged; not in a transaction."""
         ...
 
+    def index_staged(self, cursor: CursorWrapper) -> None:
+        """Make single keys quick to find among those that are staged; not in a transaction."""
+        ...
+
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
         """Add what is staged to the totals; return keys whose totals are at a limit now.
 

@@ -114,6 +114,10 @@ class PostgreSQL:
             for row in zip(*rows, strict=True):
                 copy.write_row(row)
 
+    def index_staged(self, cursor: CursorWrapper) -> None:
+        cursor.execute(f"CREATE INDEX ON {self.staged} (key, value)")
+        cursor.execute(f"ANALYZE {self.staged}")
+
     def add_staged(self, cursor: CursorWrapper) -> list[str]:
         given = f"greatest(least(sum(value), {MAX_VALUE}), {MIN})::bigint"
         cursor.execute(f"ANALYZE {self.staged}")
@@ -126,7 +130,6 @@ class PostgreSQL:
         return at_limit
 
     def put_staged(self, cursor: CursorWrapper) -> int:
-        cursor.execute(f"ANALYZE {self.staged}")
         cursor.execute(self._update("min(value)", "excluded.value"))
         count = int(cursor.rowcount)
         cursor.execute(self._insert("min(value)"))

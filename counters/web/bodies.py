@@ -21,6 +21,7 @@ from counters.increments import (
     parse_value,
     why_refused,
 )
+from counters.repeated_fields import Names, TotalNames, find_escaped, refuse_repeated_fields
 
 MAX_FORM_FIELDS = 100
 MAX_FORM_VALUE_BYTES = 10_000
@@ -56,9 +57,6 @@ _TOO_DEEP = "JSON is nested too deeply"
 
 _match_plain_form = re.compile(rb"key=([ -$'-*,-~]{1,255})&value=(-?[0-9]{1,18})").fullmatch
 """What nearly every form looks like: printable ASCII with nothing escaped, and a value in range."""
-
-_find_escaped = re.compile(rb"\\u00[067]").search
-"""Finds an escaped NUL or an escaped letter, as it may be in `key` and `value`."""
 
 
 def parse_form(body: bytes) -> Increment:
@@ -135,12 +133,10 @@ def parse_json(body: bytes) -> Increment | Batch:
         raise BadIncrement(
             f"the batch has more than {MAX_BATCH_LENGTH} increments", "body", MAX_BATCH_LENGTH
         )
-    # Each increment has both names. Where none of their letters is escaped, and each name stands
-    # as often as there are increments, no field can be given twice. (Text that looks like a name,
-    # and names within other fields, only make them more.) Other bodies need a second look.
-    has_escaped = b"\\" in body and _find_escaped(body) is not None
+    # This is `may_repeat_fields`, whose first half is needed again.
+    has_escaped = b"\\" in body and find_escaped(body) is not None
     if has_escaped or not (body.count(b'"key"') == body.count(b'"value"') == len(batch)):
-        _refuse_repeated_fields(body, len(batch))
+        _refuse_repeated(body, len(batch))
     if has_escaped and any("\0" in increment.key for increment in batch):
         raise BadIncrement("key has a NUL character", "key")
     return Batch(batch, body) if isinstance(increments, list) else increments
@@ -162,7 +158,7 @@ def parse_total(body: bytes) -> int:
         raise BadIncrement(f"body is not valid JSON in UTF-8: {error}", "body") from error
     except RecursionError as error:
         raise BadIncrement(_TOO_DEEP, "body") from error
-    _refuse_repeated_fields(body, 1, _TotalNames)
+    _refuse_repeated(body, 1, TotalNames)
     return total.value
 
 
@@ -181,46 +177,8 @@ def _key(content: bytes) -> str:
     return key
 
 
-class _Key:
-    """Stands for any key."""
-
-
-class _Value:
-    """Stands for any value."""
-
-
-class _Names(msgspec.Struct, gc=False):
-    """An increment of which only the names matter."""
-
-    key: _Key
-    value: _Value
-
-
-class _TotalNames(msgspec.Struct, gc=False):
-    """A total of which only the name matters."""
-
-    value: _Value
-
-
-def _refuse_repeated_fields(
-    body: bytes, increments: int, names: Any = _Names | list[_Names]
-) -> None:
-    """Raise BadIncrement where `body`, which has so many increments, gives a field of one twice.
-
-    Of two fields with the same name msgspec keeps the last, but it calls the hook for both.
-    """
-    seen = {_Key: 0, _Value: 0}
-
-    def note(field: type[Any], content: Any) -> Any:
-        seen[field] += 1
-        if seen[field] > increments:
-            raise LookupError
-        return field()
-
+def _refuse_repeated(body: bytes, increments: int, names: Any = Names | list[Names]) -> None:
     try:
-        msgspec.json.decode(body, type=names, dec_hook=note)
-    except LookupError as error:
-        name = "key" if seen[_Key] > increments else "value"
-        raise BadIncrement(f"{name} is given twice", name, 1) from error
+        refuse_repeated_fields(body, increments, names)
     except RecursionError as error:  # a little earlier than before
         raise BadIncrement(_TOO_DEEP, "body") from error

@@ -16,19 +16,20 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._cut_wanted, self._cut_done = Event(), Event()
-        self._deliver = False
+        self._deliver = self._for_good = False
         Thread(target=self._accept, daemon=True).start()
 
-    def cut_next_commit(self, deliver: bool) -> None:
+    def cut_next_commit(self, deliver: bool, for_good: bool = False) -> None:
         """Wait for the next COMMIT, and cut its connection.
 
         Args:
             deliver: whether PostgreSQL gets the COMMIT before the cut.
+            for_good: whether no connection gets through any more.
 
         Raises:
             TimeoutError: no COMMIT came.
         """
-        self._deliver = deliver
+        self._deliver, self._for_good = deliver, for_good
         self._cut_done.clear()
         self._cut_wanted.set()
         if not self._cut_done.wait(60):
@@ -51,6 +52,9 @@ class Proxy:
             while data := source.recv(65536):
                 if to_server and b"COMMIT" in data and self._cut_wanted.is_set():
                     self._cut_wanted.clear()
+                    if self._for_good:
+                        self._listener.shutdown(socket.SHUT_RDWR)
+                        self._listener.close()
                     source.shutdown(socket.SHUT_RDWR)  # the answer will not get through
                     if self._deliver:
                         target.sendall(data)

@@ -58,6 +58,16 @@ def test_the_first_bad_row_of_a_csv_is_named(text: str | bytes, said: str) -> No
     assert said in refusal(read_csv(as_file(text)))
 
 
+LINES = '{"value": 1, "key": "a"}\n' * 12_000
+
+
+def test_fields_that_only_look_as_if_they_were_given_twice_are_none() -> None:
+    odd = '{"key": "key", "value": 1, "x": {"value": 2, "key": ["value"]}}\n'
+    parts = list(read_ndjson(as_file(f'{LINES}{odd}{{"key": "\\u0061", "value": 3}}')))
+    keys = [key for rows in parts for key in rows.keys]
+    assert keys == ["a"] * 12_000 + ["key", "a"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -72,6 +82,11 @@ def test_the_first_bad_row_of_a_csv_is_named(text: str | bytes, said: str) -> No
         ('{"key": "\\u0000", "value": 1}', "line 1: key has a NUL character"),
         ('{"key": "\\ud800", "value": 1}', "line 1: it is not valid JSON in UTF-8"),
         (b'{"key": "a", "value": 1}\n{"key": "\xff", "value": 1}', "line 2: it is not valid JSON"),
+        ('{"key": "a", "value": 1, "value": 1}', "line 1: value is given twice"),
+        (f'{LINES}{{"key": "a", "value": 1, "key": "a"}}', "line 12001: key is given twice"),
+        ('{"key": "a", "\\u0076alue": 1, "value": 2}', "line 1: value is given twice"),
+        (b'{"key": "a", "value": 1}\n{"key": "b", "value": 1, "x": "\xff"}', "line 2: x is not"),
+        (b'{"key": "a", "value": 1, "\xff": "x"}', "line 1: it is not valid JSON in UTF-8"),
         ("[1]", "line 1: it is not an object with key and value"),
         ("key,value\na,1", "line 1: it is not valid JSON in UTF-8"),
         ('{"x": ' + "[" * 60_000, "line 1: it is not valid JSON in UTF-8"),

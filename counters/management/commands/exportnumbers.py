@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from counters import totals
+from counters.export_files import (
+    NotReplaced,
+    NotWhole,
+    is_stdout,
+    is_stream,
+    write_file,
+    write_stream,
+    write_to_stdout,
+)
 from counters.exporting import FORMATS, NoTotal, export
 from counters.failures import told
 
@@ -31,15 +38,22 @@ class Command(BaseCommand):
         try:
             totals.require_tables()
             with closing(export(format_)) as blocks:
-                if name == "-":
-                    _write_to_stdout(blocks)
+                if is_stdout(name):
+                    write_to_stdout(blocks)
+                elif is_stream(name):
+                    write_stream(name, blocks)
                 else:
-                    _write_file(Path(os.path.realpath(name)), blocks)
+                    write_file(name, blocks)
+        except NotWhole as error:
+            if isinstance(error.__cause__, BrokenPipeError):
+                sys.exit(1)  # who reads has had enough
+            raise CommandError(f"{error} The export is not whole.") from error
         except Error as error:
             raise CommandError(told(error, totals.connection())) from error
-        except (OSError, NoTotal) as error:
+        except (OSError, NoTotal, NotReplaced) as error:
             raise CommandError(f"{error}. Nothing was exported.") from error
-        self.stderr.write(f"Exported the totals in {totals.place()}.")
+        if sys.stderr is not None:
+            self.stderr.write(f"Exported the totals in {totals.place()}.")
 
 
 def _format_of(name: str) -> str:
@@ -51,31 +65,3 @@ def _format_of(name: str) -> str:
             f"The name {name!r} does not end in .{' or .'.join(FORMATS)}: say --format."
         )
     return suffix
-
-
-def _write_to_stdout(blocks: Iterable[bytes]) -> None:
-    try:
-        for block in blocks:
-            sys.stdout.buffer.write(block)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Who reads has had enough. What Python still holds for it must not be tried again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-
-
-def _write_file(path: Path, blocks: Iterable[bytes]) -> None:
-    """Write a file that is there when it is whole. What is no file (a pipe) is written to."""
-    if path.exists() and not path.is_file():
-        with path.open("wb") as target:
-            target.writelines(blocks)
-        return
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    try:
-        with draft.open("xb") as target:
-            target.writelines(blocks)
-            target.flush()
-            os.fsync(target.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from django.db import Error
 from tqdm import tqdm
 
 from counters import totals
+from counters.commit_proof import NobodyKnows
 from counters.dialects.staging import Rows
 from counters.exporting import FORMATS
 from counters.failures import told
@@ -59,12 +60,19 @@ class Command(BaseCommand):
             ) from error
         except (OSError, JournalUnreadable) as error:
             raise CommandError(f"{error}. Nothing was imported.") from error
+        except NobodyKnows as error:
+            raise CommandError(f"{error} If it was, all is imported; if not, nothing.") from error
         except Error as error:
+            # To replace again does no harm.
+            outcome = (
+                "All is imported, or nothing" if options["replace"] else "Nothing was imported"
+            )
             raise CommandError(
-                f"{told(error, totals.connection())} All is imported, or nothing: try again."
+                f"{told(error, totals.connection())} {outcome}: try again."
             ) from error
-        self.stdout.write(f"Imported {done.rows} rows into {totals.place()}.")
-        if done.journals_elsewhere:
+        if sys.stdout is not None:
+            self.stdout.write(f"Imported {done.rows} rows into {totals.place()}.")
+        if done.journals_elsewhere and sys.stderr is not None:
             self.stderr.write(
                 f"{done.journals_elsewhere} journals are not in JOURNAL_DIR but on other machines:"
                 " what these accepted and have not flushed will be counted on top. To replace that,"
