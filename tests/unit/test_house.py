@@ -40,6 +40,7 @@ ORDER = [
     "models",
     "dialects",
     "totals",
+    "request_ids",
     "listing",
     "exporting",
     "ranking",
