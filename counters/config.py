@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "DATABASE": "default",
     "TABLE": "numbers",
     "POSITIONS_TABLE": "positions",
+    "REQUEST_IDS_TABLE": "request_ids",
     "JOURNAL_DIR": None,  # journal/; a relative path begins in BASE_DIR
     "JOURNAL_FSYNC": "everysec",
     "FLUSH_INTERVAL": 5,
@@ -29,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "MAX_PENDING_KEYS": 1_000_000,
     "MAX_PENDING_BYTES": 512 * 1024**2,
     "MAX_BODY_BYTES": 1024**2,
+    "IDEMPOTENCY_HOURS": 24,
     "INCREMENT_TOKEN": "",
     "READ_TOKEN": "",
     "ADMIN_TOKEN": "",
@@ -85,6 +87,8 @@ class Config:
     """Memory that these keys may take, and what is kept for each."""
     max_body_bytes: int
     """Longest request body accepted."""
+    idempotency_hours: int
+    """How long a request that is sent again with the same Idempotency-Key counts once."""
     increment_token: bytes
     """Bearer token that increments must carry; empty: none."""
     read_token: bytes
@@ -106,6 +110,12 @@ def table_names() -> tuple[str, str]:
 def identity_table_name() -> str:
     """Return the name of the table that says which set of totals a database holds."""
     return f"{table_names()[0]}_identity"
+
+
+def request_ids_table_name() -> str:
+    """Return the name of the table of the ids of requests that were counted."""
+    name: str = {**DEFAULTS, **getattr(settings, "COUNTERS", {})}["REQUEST_IDS_TABLE"]
+    return name
 
 
 def config() -> Config:
@@ -154,6 +164,7 @@ def _converted(is_test_run: bool) -> Config:
         max_pending_keys=_whole_number(values, "MAX_PENDING_KEYS", 1),
         max_pending_bytes=_whole_number(values, "MAX_PENDING_BYTES", 1024**2),
         max_body_bytes=_whole_number(values, "MAX_BODY_BYTES", 1024),
+        idempotency_hours=_whole_number(values, "IDEMPOTENCY_HOURS", 1, 8760),
         increment_token=_token(values, "INCREMENT_TOKEN"),
         read_token=_token(values, "READ_TOKEN"),
         admin_token=_token(values, "ADMIN_TOKEN"),
@@ -217,11 +228,12 @@ def _seconds(values: dict[str, Any], name: str) -> float:
     return number
 
 
-def _whole_number(values: dict[str, Any], name: str, least: int) -> int:
+def _whole_number(values: dict[str, Any], name: str, least: int, most: int | None = None) -> int:
     text = str(values[name])
-    if not _is_whole_number(text) or int(text) < least:
+    if not _is_whole_number(text) or int(text) < least or (most and int(text) > most):
+        up_to = f"to {most}" if most else "up"
         raise BadSetting(
-            f"{name} is {values[name]!r}.", f"Set it to a whole number from {least} up."
+            f"{name} is {values[name]!r}.", f"Set it to a whole number from {least} {up_to}."
         )
     return int(text)
 

@@ -23,6 +23,7 @@ from counters.locks import AnyLock
 from counters.orphans import Orphans
 from counters.pending import Pending
 from counters.recovery import recover_journals
+from counters.request_ids import Pruner
 from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Flusher:
         self._told: set[str] = set()  # what the log has, since it failed first
         self._is_unfit = False
         self._prune_at = time.monotonic() + _PRUNE_SECONDS
+        self._ids_pruner = Pruner()
 
     def start(self) -> None:
         self._leave_room()  # before the first increment
@@ -131,6 +133,7 @@ class Flusher:
             self._leave_room()
             self._flush_all()
             self._prune()
+            self._ids_pruner.after_flush(0)
             totals.tidy()
         finally:
             # Each flush has a connection of its own: one kept open would go on writing to a

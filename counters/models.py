@@ -1,4 +1,4 @@
-"""The tables: totals per key, and how far each journal has been flushed."""
+"""The tables: totals per key, how far each journal has been flushed, ids that have counted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import uuid
 from typing import Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from counters.config import config, identity_table_name, table_names
+from counters.config import config, identity_table_name, request_ids_table_name, table_names
 from counters.increments import MAX_KEY_LENGTH
 from counters.journal import NAME_LENGTH
 from counters.key_text import shown
@@ -77,3 +78,44 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class DigestField(models.BinaryField):
+    """16 bytes; a UUID on PostgreSQL, where that is the shortest."""
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "uuid" if connection.vendor == "postgresql" else "blob"
+
+    def get_db_prep_value(
+        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> Any:
+        if value is not None and connection.vendor == "postgresql":
+            return uuid.UUID(bytes=bytes(value))
+        return super().get_db_prep_value(value, connection, prepared)
+
+    def from_db_value(self, value: Any, *args: object) -> bytes | None:
+        if value is None:
+            return None
+        return value.bytes if isinstance(value, uuid.UUID) else bytes(value)
+
+
+class RequestId(models.Model):
+    """The id of a request that was counted, so that the same request counts once.
+
+    It stays when totals are reset.
+    """
+
+    id = DigestField(primary_key=True)
+    """See `counters.request_ids.digest`."""
+    fingerprint = models.IntegerField()
+    """Of what the request asked for: 32 bits, here with a sign."""
+    seen = models.IntegerField()
+    """When it was counted, in hours since 1970, by the clock of the database."""
+
+    objects = _CountersManager()
+
+    class Meta:
+        db_table = request_ids_table_name()
+
+    def __str__(self) -> str:
+        return str(uuid.UUID(bytes=self.id))

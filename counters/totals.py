@@ -123,6 +123,7 @@ def require_tables() -> None:
         raise UnfitTables(" ".join(problems))
     with connection().cursor() as cursor:
         _dialect().make_ready(cursor)
+        _dialect().request_ids.make_ready(cursor)
 
 
 def move_position(journal: str, position: int) -> None:

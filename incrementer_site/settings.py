@@ -55,6 +55,7 @@ COUNTERS = {
             "MAX_PENDING_KEYS",
             "MAX_PENDING_BYTES",
             "MAX_BODY_BYTES",
+            "IDEMPOTENCY_HOURS",
             "INCREMENT_TOKEN",
             "READ_TOKEN",
             "ADMIN_TOKEN",

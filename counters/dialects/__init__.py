@@ -7,7 +7,7 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Mapping
 from typing import Any, Protocol
 
 from django.core.checks import CheckMessage
@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 
 from counters.dialects.one_by_one import Tried
 from counters.dialects.postgresql import PostgreSQL
+from counters.dialects.request_ids import Tried as TriedIds
 from counters.dialects.sqlite import SQLite
 from counters.dialects.staging import Rows
 
@@ -43,6 +44,29 @@ class TotalsReader(Protocol):
         ...
 
 
+class RequestIds(Protocol):
+    """What the counters need of a database for the ids of requests, which are of 16 bytes."""
+
+    def make_ready(self, cursor: CursorWrapper) -> None:
+        """Make what `insert` needs, where it is not there yet; best before the transaction."""
+        ...
+
+    def insert(self, cursor: CursorWrapper, ids: Mapping[bytes, int]) -> TriedIds:
+        """Insert ids, with fingerprints of 32 bits, where they are not there; say which were."""
+        ...
+
+    def place_behind(self, cursor: CursorWrapper, begin: bytes, rows: int) -> bytes | None:
+        """Return the first id behind so many rows, which begin at `begin`; None: there is none."""
+        ...
+
+    def delete_old(self, cursor: CursorWrapper, begin: bytes, end: bytes | None, hours: int) -> int:
+        """Delete ids from `begin` up to `end` (not with it; None: to the last one).
+
+        Only those go that were seen more than so many whole hours ago. Returns how many it was.
+        """
+        ...
+
+
 class Dialect(Protocol):
     """What the counters need of a database.
 
@@ -54,6 +78,7 @@ class Dialect(Protocol):
         today: the expression of today's date in UTC, by the clock of the database.
         code_point_order: the collation that orders text by its code points.
         staged: the temporary table with the rows of an import.
+        request_ids: the ids of requests that were counted.
     """
 
     lock_position: str
@@ -61,6 +86,9 @@ class Dialect(Protocol):
     today: str
     code_point_order: str
     staged: str
+
+    @property
+    def request_ids(self) -> RequestIds: ...
 
     def make_ready(self, cursor: CursorWrapper) -> None:
         """Make what `add` needs, where it is not there yet; best before the transaction."""

@@ -26,6 +26,7 @@ from counters.dialects.common import (
     upsert,
 )
 from counters.dialects.one_by_one import GIVEN, TRIED, Tried, plpgsql
+from counters.dialects.request_ids import PostgreSQLIds
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
 from counters.increments import MAX_VALUE
@@ -54,6 +55,7 @@ class PostgreSQL:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
+        self.request_ids = PostgreSQLIds(connection)
         quote = connection.ops.quote_name
         self._positions = positions = quote(Position._meta.db_table)
         self._table = quote(Number._meta.db_table)

@@ -20,7 +20,12 @@ from counters.dialects.tables import (
 )
 from counters.increments import MAX_KEY_LENGTH
 
-_TYPES = {"text": ("text", "varchar"), "integer": ("int8",)}
+_TYPES = {
+    "text": ("text", "varchar"),
+    "integer": ("int8",),
+    "short integer": ("int4", "int8"),
+    "digest": ("uuid",),
+}
 _TABLE = """
     SELECT c.oid, c.relkind,
         EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid), row_security_active(c.oid)

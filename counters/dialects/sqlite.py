@@ -28,6 +28,7 @@ from counters.dialects.common import (
     upsert,
 )
 from counters.dialects.one_by_one import Tried
+from counters.dialects.request_ids import SQLiteIds
 from counters.dialects.sqlite_reader import SQLiteReader, check_wal, open_to_read, select
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
@@ -63,6 +64,7 @@ class SQLite:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
+        self.request_ids = SQLiteIds(connection)
         quote = connection.ops.quote_name
         self._table = f"main.{quote(Number._meta.db_table)}"
         self._positions = f"main.{quote(Position._meta.db_table)}"

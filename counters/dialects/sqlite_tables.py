@@ -19,7 +19,13 @@ from counters.dialects.tables import (
     refers,
 )
 
-_AFFINITIES = {"text": ("TEXT",), "integer": ("INTEGER", "NUMERIC"), "": ()}
+_INTEGER = ("INTEGER", "NUMERIC")
+_AFFINITIES = {
+    "text": ("TEXT",),
+    "integer": _INTEGER,
+    "short integer": _INTEGER,
+    "digest": ("BLOB",),
+}
 _names_and_comments = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|$)|'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^]]*\]", re.DOTALL
 )

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 from django.core.checks import CheckMessage, Error
 
-from counters.models import Identity, Number, Position
+from counters.models import Identity, Number, Position, RequestId
 
 OTHERWISE = "Put a backup of the database in its place, or use another one."
-_KINDS = {"CharField": "text", "BigIntegerField": "integer"}
+_KINDS = {
+    "CharField": "text",
+    "BigIntegerField": "integer",
+    "IntegerField": "short integer",
+    "BinaryField": "digest",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class Table:
     key: str
     """The column by which a row is found."""
     columns: dict[str, str]
-    """The kind of each column: `text`, `integer`, or empty where any will do."""
+    """The kind of each column: one of `_KINDS`, or empty where any will do."""
     rights: tuple[str, ...]
     """What the user of the database has to be allowed to do."""
 
@@ -44,6 +49,7 @@ def wanted_tables() -> list[Table]:
         Number: ("SELECT", "INSERT", "UPDATE"),  # DELETE is for resetnumbers alone
         Position: ("SELECT", "INSERT", "UPDATE", "DELETE"),
         Identity: ("SELECT",),
+        RequestId: ("SELECT", "INSERT", "DELETE"),
     }
     return [
         Table(

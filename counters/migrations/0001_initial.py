@@ -6,7 +6,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
 import counters.models
-from counters.config import config, identity_table_name, table_names
+from counters.config import config, identity_table_name, request_ids_table_name, table_names
 
 TABLE, POSITIONS_TABLE = table_names()
 
@@ -18,11 +18,12 @@ def make_tables(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> Non
     existing = connection.introspection.table_names(include_views=True)
     if connection.vendor == "sqlite":  # which takes Numbers for numbers
         existing = [name.lower() for name in existing]
-    for table in TABLE, POSITIONS_TABLE, identity_table_name():
+    for table in TABLE, POSITIONS_TABLE, identity_table_name(), request_ids_table_name():
         if (table.lower() if connection.vendor == "sqlite" else table) in existing:
             raise CommandError(
                 f"The database has a table {table!r} already, which is not the counters'. Rename"
-                " it, or set TABLE and POSITIONS_TABLE in COUNTERS to names that are free."
+                " it, or set TABLE, POSITIONS_TABLE and REQUEST_IDS_TABLE in COUNTERS to names that"
+                " are free."
             )
     quote = schema_editor.quote_name
     integer = "integer" if connection.vendor == "sqlite" else "bigint"

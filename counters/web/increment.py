@@ -163,7 +163,7 @@ def record(request: Increment | Batch) -> Receipt | Reply:
         receipt = recorder().record([request])
     except JournalUnwritable as problem:
         return replies.journal_unwritable(problem)
-    return replies.no_room(receipt.refused[0]) if receipt.refused else receipt
+    return replies.not_recorded(receipt.refused[0]) if receipt.refused else receipt
 
 
 def reply_to(receipt: Receipt) -> Reply:

@@ -102,7 +102,7 @@ def _record(
     if receipt.refused:
         places = [place for place, answer in enumerate(answers) if answer is RECORDED]
         for refused, limit in receipt.refused.items():
-            answers[places[refused]] = replies.no_room(limit)
+            answers[places[refused]] = replies.not_recorded(limit)
     return receipt, answers
 
 
