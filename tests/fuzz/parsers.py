@@ -38,7 +38,7 @@ def parsed_json(body: bytes) -> list[Pair] | None:
         return [(found.key, found.value)]
     pairs = [(increment.key, increment.value) for increment in found.increments]
     read_back = decode_content(Header(), b"".join(batch_section(found.json)))
-    assert read_back == pairs, "the journal's batch is not what was accepted"
+    assert read_back.pairs == pairs, "the journal's batch is not what was accepted"
     return pairs
 
 

@@ -186,8 +186,8 @@ def test_a_header_that_was_not_finished_holds_nothing(data: bytes) -> None:
     [
         (b"holiday photos", "is not a journal"),
         (bytes(200), "is not a journal"),
-        (b"incrementer journal 3\n" + bytes(100), "newer version"),
-        (b"incrementer journal 3\n", "newer version"),
+        (b"incrementer journal 4\n" + bytes(100), "newer version"),
+        (b"incrementer journal 4\n", "newer version"),
         (b"incrementer journal 2\n" + bytes(100), "is not a journal"),
     ],
 )

@@ -1,0 +1,247 @@
+"""A request with an id counts once, whichever processes get it and whatever becomes of these."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from django.db import OperationalError
+
+from counters import own_journal, totals
+from counters.buffer import Buffer
+from counters.flusher import Flusher
+from counters.identified import ID_REUSED, Identified
+from counters.identity import totals_ids
+from counters.increments import Batch, Increment
+from counters.models import Number
+from counters.recovery import flush_journals, recover_journals
+from counters.resetting import reset
+from counters.room import Limit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Process:
+    """A process that counts, and flushes when it is told to."""
+
+    def __init__(self, folder: Path, max_keys: int = 100_000) -> None:
+        self.buffer = Buffer(
+            folder, max_pending_keys=max_keys, max_pending_bytes=2**30, max_journal_bytes=2**30
+        )
+        self.flusher = Flusher(self.buffer, folder, interval_seconds=3600)
+
+    def send(self, id_: str, request: Increment | Batch) -> None:
+        assert not self.buffer.record([Identified(id_, request)]).refused
+
+    def flush(self) -> None:
+        self.flusher.flush()
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    processes = []
+
+    def begin(folder: str = "node", **limits: int) -> Process:
+        processes.append(Process(tmp_path / folder, **limits))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        process.buffer.close()
+
+
+def counted() -> dict[str, int]:
+    return dict(Number.objects.values_list("key", "value"))
+
+
+def batch(**increments: int) -> Batch:
+    pairs = [Increment(key, value) for key, value in increments.items()]
+    return Batch(pairs, msgspec.json.encode(pairs))
+
+
+@pytest.mark.parametrize("request_", [Increment("a", 3), batch(a=1, b=2)], ids=["one", "batch"])
+def test_however_often_and_wherever_it_comes(start: Start, request_: Increment | Batch) -> None:
+    one, other, elsewhere = start(), start(), start("another node")
+    for _ in range(3):
+        one.send("id", request_)
+    one.flush()
+    one.send("id", request_)
+    other.send("id", request_)
+    elsewhere.send("id", request_)
+    for process in elsewhere, other, one, one:
+        process.flush()
+    assert counted() == ({"a": 3} if isinstance(request_, Increment) else {"a": 1, "b": 2})
+
+
+def test_other_ids_and_none_count_beside_it(start: Start) -> None:
+    process = start()
+    plain = Increment("a", 1)
+    process.buffer.record([plain, Identified("x", plain), plain, Identified("y", plain)])
+    process.buffer.record([Identified("x", plain), batch(a=10), Identified("z", batch(a=100))])
+    process.flush()
+    assert counted() == {"a": 1 + 1 + 1 + 1 + 10 + 100}
+
+
+@pytest.mark.parametrize("rotates", [False, True])
+def test_a_flush_that_fails_counts_it_neither_twice_nor_never(
+    start: Start, monkeypatch: pytest.MonkeyPatch, rotates: bool
+) -> None:
+    process = start()
+    if rotates:
+        monkeypatch.setattr(own_journal, "_ROTATION_BYTES", 0)
+    add = totals.add_to_totals
+
+    def fail_once(*_: Any) -> None:
+        monkeypatch.setattr(totals, "add_to_totals", add)
+        process.send("x", Increment("a", 1))
+        process.send("y", Increment("a", 1))
+        raise OperationalError("once")
+
+    process.send("x", Increment("a", 1))
+    monkeypatch.setattr(totals, "add_to_totals", fail_once)
+    process.flush()
+    assert counted() == {}
+    process.flush()
+    assert counted() == {"a": 2}
+
+
+def test_a_process_that_died_had_it_too(start: Start, tmp_path: Path) -> None:
+    dead, living = start(), start()
+    dead.send("x", Increment("a", 1))
+    dead.send("y", batch(b=1))
+    dead.buffer.close()
+    living.send("x", Increment("a", 1))
+    living.flush()
+    recover_journals(tmp_path / "node", totals_ids().accepted, set())
+    assert counted() == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("is_flushed", [False, True])
+@pytest.mark.parametrize("lives", [False, True])
+def test_what_was_reset_does_not_come_back_with_a_retry(
+    start: Start, tmp_path: Path, is_flushed: bool, lives: bool
+) -> None:
+    first, other = start(), start()
+    first.send("x", Increment("a", 1))
+    if is_flushed:
+        first.flush()
+    if not lives:
+        first.buffer.close()
+    reset(tmp_path / "node")
+    other.send("x", Increment("a", 1))
+    if lives:
+        first.send("x", Increment("a", 1))
+    for process in other, first:
+        process.flush()
+    assert counted() == {}
+
+
+@pytest.mark.parametrize("other", [Increment("a", 2), Increment("b", 1), batch(a=1)], ids=str)
+def test_another_request_with_its_id_is_refused_while_it_waits(
+    start: Start, other: Increment | Batch
+) -> None:
+    process = start()
+    first = Identified("x", Increment("a", 1))
+    wrong = Identified("x", other)
+    assert process.buffer.record([first, wrong, first]).refused == {1: ID_REUSED}
+    assert process.buffer.record([wrong]).refused == {0: ID_REUSED}
+    process.flush()
+    assert counted() == {"a": 1}
+
+
+def test_of_two_requests_with_one_id_the_first_flushed_counts_and_the_log_says_so(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = start(), start("another node")
+    one.send("the id", Increment("a", 1))
+    other.send("the id", Increment("a", 20))
+    one.flush()
+    with caplog.at_level(logging.WARNING):
+        other.flush()
+    assert counted() == {"a": 1}
+    (told,) = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert "1 requests" in told
+    assert "'the id'" in told
+
+
+def test_what_waits_with_ids_is_bounded(start: Start) -> None:
+    process = start(max_keys=100)
+    refused = 0
+    for number in range(60):
+        receipt = process.buffer.record([Identified(str(number), batch(a=1, b=1))])
+        refused += len(receipt.refused)
+        assert all(isinstance(why, Limit) for why in receipt.refused.values())
+    assert refused == 10
+    assert not process.buffer.record([Identified("0", batch(a=1, b=1))]).refused
+    process.flush()
+    assert counted() == {"a": 50, "b": 50}
+    process.send("more", batch(a=1, b=1))
+
+
+def test_damage_costs_the_record_alone(start: Start, tmp_path: Path) -> None:
+    process = start()
+    ends = [
+        process.buffer.record([Identified(str(number), Increment("a", 10**number))]).end
+        for number in range(3)
+    ]
+    (journal,) = (tmp_path / "node").glob("*.journal")
+    with journal.open("r+b") as file:
+        file.seek(ends[1] - 5)
+        file.write(b"\xff")
+    process.buffer.close()
+    recover_journals(tmp_path / "node", totals_ids().accepted, set())
+    assert counted() == {"a": 101}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_history_ends_with_the_sum_of_distinct_requests(
+    start: Start, tmp_path: Path, seed: int
+) -> None:
+    chance = Random(seed)
+    folders = ["one", "two"]
+    processes = [start(chance.choice(folders)) for _ in range(4)]
+    requests: list[tuple[str, Increment | Batch]] = [
+        (str(uuid4()), chance.choice([Increment("a", 1), Increment("b", -2), batch(a=3, c=1)]))
+        for _ in range(30)
+    ]
+    sent = set()
+    plain = 0
+    for _ in range(200):
+        place = chance.randrange(len(processes))
+        process = processes[place]
+        match chance.choices(["send", "plain", "flush", "die", "flush files"], [60, 10, 9, 5, 3])[
+            0
+        ]:
+            case "send":
+                number = chance.randrange(len(requests))
+                process.send(*requests[number])
+                sent.add(number)
+            case "plain":
+                process.buffer.record([Increment("plain", 1)])
+                plain += 1
+            case "flush":
+                process.flush()
+            case "die":
+                process.buffer.close()
+                processes[place] = start(chance.choice(folders))
+            case "flush files":
+                flush_journals(tmp_path / chance.choice(folders), set())
+    for folder in folders:
+        start(folder).flush()  # recovers what the dead have left
+    for process in processes:
+        process.flush()
+    expected = {"plain": plain}
+    for number in sent:
+        request = requests[number][1]
+        for each in [request] if isinstance(request, Increment) else request.increments:
+            expected[each.key] = expected.get(each.key, 0) + each.value
+    assert counted() == {key: value for key, value in expected.items() if key in counted() or value}
