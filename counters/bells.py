@@ -1,7 +1,6 @@
 """Bells: by its bell, each process can be told to flush at once, by others of the same user.
 
-A bell is a named pipe, which needs no port. It lies in a folder for temporary files: whoever copies
-a folder of journals shall find nothing but files in it.
+A bell is a named pipe, which needs no port.
 """
 
 from __future__ import annotations
@@ -9,15 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import select
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
 from counters.locks import close, keep_from_children
+from counters.temporary_folder import temporary_folder
 
 _SUFFIX, _DRAFT_SUFFIX = ".bell", ".bell.draft"
 _PIPE_BYTES = 65536
@@ -40,7 +37,7 @@ class Bell:
     def _open(self) -> None:
         self._path: Path | None = None
         try:
-            self._path = _folder(self._journals) / (token_hex(8) + _SUFFIX)
+            self._path = temporary_folder(self._journals) / (token_hex(8) + _SUFFIX)
             self._reads = self._writes = _named_pipe(self._path)
         except OSError:
             self._reads, self._writes = os.pipe()
@@ -80,24 +77,6 @@ def ring_all(journals: Path) -> int:
     return sum(_ring(fd) for fd in _living(journals))
 
 
-def _folder(journals: Path) -> Path:
-    """Return the folder of the bells of a folder of journals, which is this user's alone.
-
-    Raises:
-        OSError: there is none, and it cannot be made.
-    """
-    ours = Path(tempfile.gettempdir()) / f"counters-{os.geteuid()}"
-    folder = ours / sha256(os.fsencode(os.path.realpath(journals))).hexdigest()[:16]
-    for each in ours, folder:
-        with suppress(FileExistsError):
-            each.mkdir(mode=0o700)
-        found = each.lstat()
-        is_private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
-        if not is_private or found.st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, "somebody else has it", str(each))
-    return folder
-
-
 def _named_pipe(path: Path) -> int:
     draft = path.with_suffix(_DRAFT_SUFFIX)
     os.mkfifo(draft, 0o600)
@@ -115,7 +94,7 @@ def _named_pipe(path: Path) -> int:
 def _living(journals: Path) -> Iterator[int]:
     """Open each bell that somebody hears, for writing; remove those of processes that are gone."""
     with suppress(OSError):
-        for path in _folder(journals).glob(f"*{_SUFFIX}"):
+        for path in temporary_folder(journals).glob(f"*{_SUFFIX}"):
             try:
                 fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError as error:

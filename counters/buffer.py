@@ -17,6 +17,7 @@ from counters.records import ANY_TOTALS
 from counters.reused_ids import reused
 from counters.room import NOTHING_REFUSED, Limit, Room
 from counters.sections import Request, sections_of, split
+from counters.seen_ids import SeenIds
 from counters.state import BufferState
 
 
@@ -44,6 +45,7 @@ class Buffer:
         self._room = Room(max_pending_keys, max_pending_bytes)
         self._lock = RLock()
         self._sync_lock = Lock()  # taken before _lock; keeps the journal open during a sync
+        self._seen = SeenIds(folder)
         self._own = OwnJournal(folder, max_journal_bytes, totals_id)
         self._deltas = Deltas()
         self._start = 0  # where in the journal the increments in _deltas begin
@@ -75,7 +77,7 @@ class Buffer:
             if increments > self._room.sure_increments:
                 refused = self._room.refused(requests, increments, deltas, self._taken)
             if kinds.identified:
-                refused = {**refused, **reused(requests, deltas, self._taken)}
+                refused = {**refused, **reused(requests, (deltas, self._taken), self._seen)}
             if refused:
                 kept = [each for place, each in enumerate(requests) if place not in refused]
                 if not kept:
@@ -95,7 +97,9 @@ class Buffer:
                 for increment in batch.increments:
                     sums[increment.key] += increment.value
             for identified in kinds.identified:
-                deltas.add_once(identified.id, once(identified.request))
+                added = once(identified.request)
+                deltas.add_once(identified.id, added)
+                self._seen.add(identified.id, added.fingerprint)
             self._room.sure_increments -= increments
             self._is_recording = False
             return Receipt(journal, journal.end, refused)

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from counters.deltas import Deltas
 from counters.identified import ID_REUSED, Identified, IdReused, once
 from counters.sections import Request
+from counters.seen_ids import SeenIds
 
 
-def reused(requests: Sequence[Request], *pending: Deltas) -> Mapping[int, IdReused]:
-    """Return the places of requests whose id is that of another one.
+def reused(
+    requests: Sequence[Request], pending: Sequence[Deltas], seen: SeenIds
+) -> Mapping[int, IdReused]:
+    """Return the places of requests whose id is that of another one, as far as this machine knows.
 
     Args:
-        pending: where ids are looked for, besides the requests that come before.
+        pending: what waits to be flushed.
     """
     found: dict[int, IdReused] = {}
     firsts: dict[str, int] = {}
@@ -23,6 +26,7 @@ def reused(requests: Sequence[Request], *pending: Deltas) -> Mapping[int, IdReus
         fingerprint = once(request.request).fingerprint
         first = firsts.setdefault(request.id, fingerprint)
         known = [each.identified.get(request.id) for each in pending]
-        if first != fingerprint or any(each and each.fingerprint != fingerprint for each in known):
+        is_another = first != fingerprint or seen.is_another(request.id, fingerprint)
+        if is_another or any(each and each.fingerprint != fingerprint for each in known):
             found[place] = ID_REUSED
     return found

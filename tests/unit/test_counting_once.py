@@ -158,6 +158,20 @@ def test_another_request_with_its_id_is_refused_while_it_waits(
     assert counted() == {"a": 1}
 
 
+@pytest.mark.parametrize("is_flushed", [False, True])
+def test_another_request_with_its_id_is_refused_by_every_process_of_the_machine(
+    start: Start, is_flushed: bool
+) -> None:
+    one, other = start(), start()
+    one.send("x", Increment("a", 1))
+    if is_flushed:
+        one.flush()
+    wrong = Identified("x", Increment("a", 2))
+    for process in other, one, start():
+        assert process.buffer.record([wrong]).refused == {0: ID_REUSED}
+        process.send("x", Increment("a", 1))
+
+
 def test_of_two_requests_with_one_id_the_first_flushed_counts_and_the_log_says_so(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

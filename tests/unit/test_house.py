@@ -20,6 +20,8 @@ ORDER = [
     "sections",
     "record_content",
     "deltas",
+    "temporary_folder",
+    "seen_ids",
     "reused_ids",
     "room",
     "reader",
