@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from counters import totals
 from counters.config import config
 from counters.fresh import catch_up
 from counters.increments import BadIncrement, check_key
@@ -80,10 +81,15 @@ def _page(request: Request) -> Reply:
     is_fresh = parameters.switch("fresh")
     more: dict[str, Any] = {}
     if order.endswith("key"):
-        if is_fresh:
-            catch_up(config().journal_dir)
         after = cursor.key if cursor else None
-        found = page_by_key(prefix, limit + 1, is_descending=is_descending, after=after)
+
+        def find() -> list[tuple[str, int]]:
+            if is_fresh:
+                catch_up(config().journal_dir)
+            with totals.limited_reads():
+                return page_by_key(prefix, limit + 1, is_descending=is_descending, after=after)
+
+        found = totals.found(find)
     else:
         if is_fresh:
             raise BadRequest("fresh is for the orders key and -key", field="fresh")

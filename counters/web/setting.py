@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from counters import totals
 from counters.config import config
 from counters.increments import check_key
 from counters.records import JournalUnreadable
@@ -81,7 +82,8 @@ def _reply_to(change: Callable[[], Reply]) -> Reply:
     Who has ADMIN_TOKEN may read what the database and the system have said.
     """
     try:
-        return change()
+        with totals.limited_locks():
+            return change()
     except ChangeRefused as refusal:
         return replies.error(409, f"the database refuses it: {refusal}")
     except (OSError, JournalUnreadable) as error:
