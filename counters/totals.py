@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from heapq import nsmallest
 from itertools import islice
-from typing import TypeVar
 
 from django.db import DatabaseError, Error, connections
 from django.db import transaction as django_transaction
@@ -27,8 +26,6 @@ from counters.increments import MAX_VALUE, MIN_VALUE
 from counters.models import Number, Position
 
 logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 _SLICE_KEYS = 1000
 """Deltas that are encoded at a time: requests wait a tenth of a millisecond."""
@@ -207,38 +204,6 @@ def totals_of(keys: Collection[str]) -> dict[str, int]:
     """
     with connection().cursor() as cursor:
         return _dialect().totals_of(cursor, keys)
-
-
-def limited_locks() -> AbstractContextManager[None]:
-    """Return a context in which no statement waits long for a lock.
-
-    Raises:
-        django.db.Error: the database failed, or a lock was not to be had.
-    """
-    return _dialect().limited_locks()
-
-
-def found(find: Callable[[], Result]) -> Result:
-    """Call a function that reads totals, and return what it finds.
-
-    Where the server has cut the connection since its last use, it is called once more.
-
-    Raises:
-        django.db.Error: the database failed, or took too long.
-    """
-    was_open = connection().connection is not None and not connection().in_atomic_block
-    try:
-        return find()
-    except Error as error:
-        if not (was_open and _dialect().is_cut(error)):
-            raise
-    close_connection()
-    return find()
-
-
-def limited_reads() -> AbstractContextManager[None]:
-    """Return a context in which each statement that reads ends in time, or fails."""
-    return _dialect().limited_reads()
 
 
 def reader() -> TotalsReader:

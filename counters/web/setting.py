@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from counters import totals
 from counters.config import config
 from counters.increments import check_key
+from counters.limited import limited_locks
 from counters.records import JournalUnreadable
 from counters.setting import ChangeRefused, delete_total, set_total
 from counters.web import numbers, replies
@@ -82,7 +82,7 @@ def _reply_to(change: Callable[[], Reply]) -> Reply:
     Who has ADMIN_TOKEN may read what the database and the system have said.
     """
     try:
-        with totals.limited_locks():
+        with limited_locks():
             return change()
     except ChangeRefused as refusal:
         return replies.error(409, f"the database refuses it: {refusal}")
