@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ SLACK_SECONDS = 4
 """For a busy machine."""
 
 TOTALS = ("/numbers/a", "/numbers?key=a", "/badge/a.svg", "/numbers/a?fresh=1")
+CLIENTS = 300
 LISTS = ("/numbers?limit=1", "/numbers.csv")
 
 
@@ -150,23 +150,24 @@ def test_a_cut_connection_is_not_told_to_who_reads(service: Service) -> None:
             assert service.request("GET", path).status == 200, path
 
 
-def leave_unanswered(service: Service, path: str, clients: int) -> None:
-    """Have so many clients ask, and close without waiting for the reply."""
-    for _ in range(clients):
-        with closing(connect(service.port)) as connection:
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            connection.shutdown(socket.SHUT_WR)
-
-
 def open_files(service: Service) -> int:
     return len(os.listdir(f"/proc/{service.workers()[0]}/fd"))
+
+
+def leave_unanswered(service: Service, path: str) -> None:
+    """Have many clients ask, and close without waiting for the reply; return once all are here."""
+    before = open_files(service)
+    for _ in range(CLIENTS):
+        with closing(connect(service.port)) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    wait_for(lambda: open_files(service) > before + 0.9 * CLIENTS, "their connections")
 
 
 @pytest.mark.parametrize("path", ["/numbers/a", "/badge/a.svg"])
 def test_clients_that_have_gone_cost_no_connection(service: Service, path: str) -> None:
     before = open_files(service)
     with table_lock(service):
-        leave_unanswered(service, path, 300)
+        leave_unanswered(service, path)
         wait_for(
             lambda: open_files(service) < before + 50,
             "their connections to be closed",
@@ -182,7 +183,7 @@ def test_a_locked_sqlite_keeps_nobody_waiting_for_fresh_totals(tmp_path: Path) -
         before = open_files(service)
         with locked(service.database):
             service.increment("a")
-            leave_unanswered(service, "/numbers/a?fresh=1", 300)
+            leave_unanswered(service, "/numbers/a?fresh=1")
             ((reply, seconds),) = ask_all(service, ["/numbers/a?fresh=1"])
             assert reply.status == 503
             assert seconds < READ_SECONDS + SLACK_SECONDS

@@ -40,6 +40,7 @@ ORDER = [
     "models",
     "dialects",
     "totals",
+    "limited",
     "listing",
     "exporting",
     "ranking",
