@@ -42,6 +42,7 @@ ORDER = [
     "dialects",
     "totals",
     "commit_proof",
+    "limited",
     "listing",
     "exporting",
     "ranking",
