@@ -6,7 +6,10 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _NOT_THERE = "If it is new: python manage.py migrate. Else set DATABASE_URL as the service has it."
+_HELD_UP = "Another session may hold a lock on it: pg_stat_activity has that."
 _ADVICE = {
+    "statement timeout": _HELD_UP,
+    "lock timeout": _HELD_UP,
     "is locked": "Another program has locked it: end that program, or try again.",
     "not a database": "Set DATABASE_URL to another file, or move this one away.",
     "malformed": "It is damaged: put a backup in its place.",

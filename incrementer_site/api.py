@@ -85,14 +85,34 @@ async def _reply(handler: Handler | Reply, request: Request, receive: Any) -> Re
 
 
 async def _in_thread(handler: Handler, request: Request, receive: Any) -> Answer:
+    """Have a thread answer a request. One that takes too long keeps its place until it ends."""
     gone = asyncio.ensure_future(wait_until_gone(receive))
+    call = asyncio.ensure_future(_once_there_is_a_place(handler, request, gone))
     try:
-        async with _waits.place(gone):
+        await asyncio.wait([call], timeout=handler.longest_seconds)
+    finally:
+        gone.cancel()  # who waits for a place has none
+    if call.done():
+        return call.result()
+    call.add_done_callback(_throw_away)
+    return replies.change_unknown() if handler.sets_totals else replies.totals_unavailable()
+
+
+async def _once_there_is_a_place(
+    handler: Handler, request: Request, given_up: asyncio.Future[None]
+) -> Answer:
+    try:
+        async with _waits.place(given_up):
             return await _readers.call(partial(answer_by, handler, request))
     except Busy:
         return replies.unavailable("too many other requests are under way")
-    finally:
-        gone.cancel()
+
+
+def _throw_away(call: asyncio.Future[Answer]) -> None:
+    if call.cancelled() or call.exception():
+        return
+    if isinstance(answer := call.result(), Stream):
+        answer.chunks.close()
 
 
 async def _increment(read: Read | Reply, scope: Any, receive: Any, fields: Fields) -> Reply | None:

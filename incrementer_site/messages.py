@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from counters.config import config
 from counters.web.replies import Reply, Stream, StreamEnded
 from incrementer_site.incoming import IncomingBytes
+
+_CHUNK_SECONDS = 30.0
+"""How long a piece of a stream may take: a database that has fallen silent tells nobody."""
 
 
 @asynccontextmanager
@@ -77,13 +81,20 @@ async def send_reply(reply: Reply, send: Any) -> None:
 async def send_stream(stream: Stream, receive: Any, send: Any) -> None:
     """Send a body while it is made. A thread makes each piece once the client has taken others.
 
-    Where it ends before its end, the server closes the connection without the last chunk.
+    Where it ends before its end, or a piece of it takes too long, the server closes the connection
+    without the last chunk.
     """
     gone = asyncio.ensure_future(wait_until_gone(receive))
+    making: asyncio.Future[bytes | None] | None = None
     try:
         await send(_start(stream.status, stream.all_headers()))
         while not gone.done():
-            chunk = await asyncio.to_thread(next, stream.chunks, None)
+            making = asyncio.ensure_future(asyncio.to_thread(next, stream.chunks, None))
+            waiting = [making, gone]
+            await asyncio.wait(waiting, timeout=_CHUNK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not making.done():
+                break
+            chunk = making.result()
             is_last = chunk is None
             message = {"type": "http.response.body", "body": chunk or b"", "more_body": not is_last}
             await send(message)
@@ -93,7 +104,17 @@ async def send_stream(stream: Stream, receive: Any, send: Any) -> None:
         pass  # the log has it
     finally:
         gone.cancel()
-        await asyncio.to_thread(stream.chunks.close)
+        if making is None or making.done():
+            await asyncio.to_thread(stream.chunks.close)
+        else:
+            making.add_done_callback(partial(_close, stream))
+
+
+def _close(stream: Stream, made: asyncio.Future[bytes | None]) -> None:
+    """End a stream whose last chunk was not waited for."""
+    if not made.cancelled():
+        made.exception()  # nobody minds it any more
+    stream.chunks.close()
 
 
 async def send_whole(status: int, headers: Mapping[str, str], body: bytes, send: Any) -> None:

@@ -10,9 +10,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.testbed.commands import GUNICORN, PLAIN_ASGI, WSGI
-from tests.testbed.replies import Reply, statuses
-from tests.testbed.requests import FORM, JSON, LANE, framed, talk
-from tests.testbed.service import Service, StartService
+from tests.testbed.replies import Reply, read_replies, statuses
+from tests.testbed.requests import FORM, JSON, LANE, build_request, framed, talk
+from tests.testbed.service import NEVER, Service, StartService
 
 WAYS = {"lane": GUNICORN, "event loop": PLAIN_ASGI, "Django": WSGI}
 KEYS = [
@@ -122,6 +122,24 @@ def test_what_is_wrong_is_named(service: Service, path: str, field: str) -> None
     assert (reply.status, reply.json().get("field")) == (400, field), reply
 
 
+@pytest.mark.parametrize("command", [GUNICORN, WSGI], ids=["lane", "Django"])
+def test_an_address_with_a_hash_means_no_key(
+    start_service: StartService, command: tuple[str, ...]
+) -> None:
+    # Some servers would read on behind it, and others would not: they would mean two keys.
+    service = start_service(command=command, ADMIN_TOKEN="admin")
+    service.increment("a")
+    admin = "Authorization: Bearer admin"
+    for line in (
+        *("GET /numbers/a#b HTTP/1.1", "GET /numbers?key=a#b HTTP/1.1"),
+        *("DELETE /numbers/a#b HTTP/1.1", "POST /increment#a HTTP/1.1"),
+    ):
+        asked = build_request(b"key=a&value=1", admin, "Connection: close", line=line)
+        (reply,) = read_replies(talk(service.port, [asked]))
+        assert (reply.status, reply.json()["field"]) == (400, "path"), line
+    assert get(service, "/numbers/a?fresh=1").json()["value"] == 1
+
+
 def test_other_methods_are_refused(service: Service) -> None:
     for path in ("/numbers/a", "/numbers"):
         reply = service.request("POST", path, b"key=a&value=1", {"Content-Type": FORM})
@@ -198,7 +216,8 @@ def test_a_database_that_is_away_is_a_503_and_no_secret(tmp_path: Path) -> None:
 
 
 def test_a_database_that_takes_the_place_of_another_is_seen(tmp_path: Path) -> None:
-    with Service(tmp_path, WEB_CONCURRENCY="1") as service:
+    # Without a further flush, which would bring into the new one what the journal has.
+    with Service(tmp_path, WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER) as service:
         service.increment("a", 5)
         assert get(service, "/numbers/a?fresh=1").json()["value"] == 5
         service.database.rename(tmp_path / "away.db")

@@ -8,6 +8,7 @@ changed together, and two processes that flush into PostgreSQL cannot wait for e
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from django.core.checks import CheckMessage
@@ -17,11 +18,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
+from counters.dialects.common import LONGEST_READ_SECONDS
 from counters.dialects.one_by_one import Tried
 from counters.dialects.postgresql import PostgreSQL
 from counters.dialects.request_ids import Tried as TriedIds
 from counters.dialects.sqlite import SQLite
 from counters.dialects.staging import Rows
+
+__all__ = ["LONGEST_READ_SECONDS", "Dialect", "TotalsReader", "dialect_of"]
 
 
 class TotalsReader(Protocol):
@@ -108,6 +112,18 @@ class Dialect(Protocol):
 
     def only_totals(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Leave out rows whose value is no whole number, as a person may have put them in."""
+        ...
+
+    def limited_reads(self) -> AbstractContextManager[None]:
+        """Return a context in which each statement that reads ends in time, or fails."""
+        ...
+
+    def limited_locks(self) -> AbstractContextManager[None]:
+        """Return a context in which no statement waits long for a lock."""
+        ...
+
+    def is_cut(self, error: Error) -> bool:
+        """Return whether the connection had ended, so that a new one may serve."""
         ...
 
     def reader(self) -> TotalsReader:

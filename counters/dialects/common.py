@@ -11,6 +11,10 @@ from counters.increments import MAX_VALUE
 MIN = f"(-{MAX_VALUE} - 1)"
 """PostgreSQL reads the number itself as the negative of one beyond 64 bits, a numeric."""
 LIMITS = f"({MAX_VALUE}, {MIN})"
+LONGEST_READ_SECONDS = 5.0
+"""How long totals may take to be read, of some keys or of a page of a list."""
+LONGEST_LOCK_SECONDS = 10.0
+"""How long an export and a change of totals wait for a lock."""
 
 
 SUM = f"""CASE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable
+from contextlib import AbstractContextManager
 from itertools import chain
 from typing import Any
 
@@ -26,6 +27,16 @@ from counters.dialects.common import (
     upsert,
 )
 from counters.dialects.one_by_one import GIVEN, TRIED, Tried, plpgsql
+from counters.dialects.postgresql_reader import (
+    WAIT_FOR_LOCKS,
+    PostgreSQLReader,
+    is_cut,
+    limited_locks,
+    limited_reads,
+    read,
+    select,
+    state_of,
+)
 from counters.dialects.request_ids import PostgreSQLIds
 from counters.dialects.staging import STAGED, Rows
 from counters.dialects.tables import table_errors, wanted_tables, what_matters
@@ -97,6 +108,8 @@ class PostgreSQL:
         connection = self._connection.copy()
         connection.inc_thread_sharing()
         try:
+            with connection.cursor() as cursor:
+                cursor.execute(WAIT_FOR_LOCKS)
             with connection.chunked_cursor() as cursor:
                 cursor.execute(select_all(self._table, self.code_point_order))
                 while rows := cursor.fetchmany(count):
@@ -166,24 +179,29 @@ class PostgreSQL:
         return [key for (key,) in cursor.fetchall()]
 
     def totals_of(self, cursor: CursorWrapper, keys: Collection[str]) -> dict[str, int]:
-        cursor.execute(_select("key", "value", self._table), [list(keys)])
-        return dict(cursor.fetchall())
+        return read(self._connection, cursor, select("key", "value", self._table), keys)
+
+    def limited_reads(self) -> AbstractContextManager[None]:
+        return limited_reads(self._connection)
+
+    def limited_locks(self) -> AbstractContextManager[None]:
+        return limited_locks(self._connection)
 
     def only_totals(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows
 
-    def reader(self) -> _Reader:
-        return _Reader(self._connection, self._table, self._positions)
+    def reader(self) -> PostgreSQLReader:
+        return PostgreSQLReader(self._connection, self._table, self._positions)
 
     def tidy(self, cursor: CursorWrapper) -> None:
         pass  # the server sees to it
 
     def is_refusal(self, error: Error) -> bool:
-        # psycopg2 calls it otherwise. Without one, the connection is gone.
-        state = getattr(error.__cause__, "sqlstate", None) or getattr(
-            error.__cause__, "pgcode", None
-        )
-        return state is not None and not str(state).startswith(_FAILURES)
+        state = state_of(error)  # without one, the connection is gone
+        return state is not None and not state.startswith(_FAILURES)
+
+    def is_cut(self, error: Error) -> bool:
+        return is_cut(error)
 
     def table_problems(self) -> list[str]:
         quote = self._connection.ops.quote_name
@@ -232,38 +250,6 @@ class PostgreSQL:
                 )
             )
         return errors
-
-
-def _select(name: str, value: str, table: str) -> str:
-    """Return the statement that reads values by their names, which are one parameter."""
-    return f"SELECT {name}, {value} FROM {table} WHERE {name} = ANY(%s)"
-
-
-class _Reader:
-    """Reads totals again and again over this thread's connection."""
-
-    def __init__(self, connection: BaseDatabaseWrapper, totals: str, positions: str) -> None:
-        self._connection = connection
-        self._totals = _select("key", "value", totals)
-        self._positions = _select("journal", "position", positions)
-
-    def totals_of(self, keys: Collection[str]) -> dict[str, int]:
-        return self._read(self._totals, keys)
-
-    def positions_of(self, journals: Collection[str]) -> dict[str, int]:
-        return self._read(self._positions, journals)
-
-    def _read(self, statement: str, names: Collection[str]) -> dict[str, int]:
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(statement, [list(names)])
-                return dict(cursor.fetchall())
-        except Error:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 def _object(members: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Generator, Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,17 @@ class SQLite:
         kind = Func("value", function="typeof", output_field=CharField())
         found: QuerySet[Any] = rows.annotate(kind=kind).filter(kind="integer")
         return found
+
+    # Whoever reads waits for nobody, and who writes waits for a lock as long as `timeout` says.
+
+    def limited_reads(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def limited_locks(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def is_cut(self, error: Error) -> bool:
+        return False
 
     def reader(self) -> SQLiteReader:
         path = str(self._connection.settings_dict["NAME"])

@@ -36,6 +36,8 @@ _is_hex = re.compile("#?(?:[0-9a-fA-F]{3}){1,2}").fullmatch
 _MAX_SHOWN = 40
 """Characters of a label that are shown. All of it is in the picture's title."""
 _PADDING, _FONT_SIZE = 6, 11
+_COST = 60
+"""See `Lookup.own_cost`."""
 
 _unsafe = re.compile(
     # XML has no place for these, nor has one line.
@@ -96,7 +98,7 @@ def answer(request: Request) -> Lookup:
         )
         return Reply(200, body, headers, content_type="image/svg+xml")
 
-    return Lookup([key], False, render)
+    return Lookup([key], False, render, own_cost=_COST)
 
 
 def _color(given: str) -> str:

@@ -42,11 +42,17 @@ class Handler:
     """It may raise BadIncrement and BadRequest."""
     waits: Callable[[Request], bool] = lambda request: False
     """Whether it waits for the database, or takes long: then it is called in a thread."""
+    longest_seconds: float = 10.0
+    """How long that may take, where nobody waits for ever. A list of values is waited for for 5."""
     reads_body: bool = False
     reads_totals: bool = True
     """Whether READ_TOKEN guards it."""
     sets_totals: bool = False
     """Whether ADMIN_TOKEN guards it, and nothing else."""
+
+
+_SET_SECONDS = 60.0
+"""Some statements, each of which may wait for a lock, and work that takes long."""
 
 
 def _always(request: Request) -> bool:
@@ -58,8 +64,10 @@ Endpoint = Mapping[str, Handler]
 
 _TOTAL: Endpoint = {
     "GET": Handler(numbers.total),
-    "PUT": Handler(setting.put, waits=_always, reads_body=True, sets_totals=True),
-    "DELETE": Handler(setting.delete, waits=_always, sets_totals=True),
+    "PUT": Handler(
+        setting.put, _always, longest_seconds=_SET_SECONDS, reads_body=True, sets_totals=True
+    ),
+    "DELETE": Handler(setting.delete, _always, longest_seconds=_SET_SECONDS, sets_totals=True),
 }
 _HEALTH: Endpoint = {"GET": Handler(health.answer, reads_totals=False)}
 _EXACT: dict[str, Endpoint] = {
@@ -68,7 +76,12 @@ _EXACT: dict[str, Endpoint] = {
     "/healthz": _HEALTH,
     "/readyz": _HEALTH,
     numbers.PATH: {"GET": Handler(listing.answer, waits=listing.is_page)},
-    **{path: {"GET": Handler(export.answer, waits=_always)} for path in export.PATHS},
+    **{
+        path: {
+            "GET": Handler(export.answer, _always, longest_seconds=export.LONGEST_SECONDS),
+        }
+        for path in export.PATHS
+    },
 }
 _BADGE: Endpoint = {"GET": Handler(badge.answer)}
 

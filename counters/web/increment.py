@@ -20,7 +20,7 @@ from counters.web.lookup import Lookup
 from counters.web.media_types import media_type_of, transfer_refusal
 from counters.web.origins import may_count
 from counters.web.replies import RECORDED, Reply
-from counters.web.request import Fields, fields_of_django
+from counters.web.request import BadRequest, Fields, check_path_of_django, fields_of_django
 
 PATH = "/increment"
 
@@ -114,7 +114,12 @@ def wants_representation(fields: Fields) -> bool:
 def increment(request: HttpRequest) -> HttpResponse:
     """Record the increments in the body: form-encoded `key` and `value`, or JSON."""
     fields = fields_of_django(request)
-    return cors.allowed(fields, _answer(request, fields)).to_django()
+    try:
+        check_path_of_django(request)
+        reply = _answer(request, fields)
+    except BadRequest as problem:
+        reply = problem.reply
+    return cors.allowed(fields, reply).to_django()
 
 
 def _answer(request: HttpRequest, fields: Fields) -> Reply:

@@ -11,6 +11,7 @@ import msgspec
 from counters.config import config
 from counters.fresh import catch_up
 from counters.increments import BadIncrement, check_key
+from counters.limited import found, limited_reads
 from counters.listing import page_by_key
 from counters.ranking import RankingNotReady, Wanted, ranking
 from counters.web import numbers, replies
@@ -80,10 +81,15 @@ def _page(request: Request) -> Reply:
     is_fresh = parameters.switch("fresh")
     more: dict[str, Any] = {}
     if order.endswith("key"):
-        if is_fresh:
-            catch_up(config().journal_dir)
         after = cursor.key if cursor else None
-        found = page_by_key(prefix, limit + 1, is_descending=is_descending, after=after)
+
+        def find() -> list[tuple[str, int]]:
+            if is_fresh:
+                catch_up(config().journal_dir)
+            with limited_reads():
+                return page_by_key(prefix, limit + 1, is_descending=is_descending, after=after)
+
+        rows = found(find)
     else:
         if is_fresh:
             raise BadRequest("fresh is for the orders key and -key", field="fresh")
@@ -91,11 +97,11 @@ def _page(request: Request) -> Reply:
             kept = ranking(Wanted(prefix, is_descending))
         except RankingNotReady:
             return replies.unavailable("the list in this order is being made: ask again")
-        found = list(kept.page(limit + 1, (cursor.key, cursor.value) if cursor else None))
+        rows = list(kept.page(limit + 1, (cursor.key, cursor.value) if cursor else None))
         more = {"age_seconds": round(kept.age_seconds, 1), "is_cut": kept.is_cut}
-    page = found[:limit]
+    page = rows[:limit]
     following = None
-    if len(found) > limit:
+    if len(rows) > limit:
         key, value = page[-1]
         next_cursor = Cursor(order, len(prefix), key, value)
         following = _address(request.path, prefix, order, limit, next_cursor)

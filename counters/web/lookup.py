@@ -32,6 +32,13 @@ class Lookup(NamedTuple):
     """Whether the totals are to have all that this machine has acknowledged."""
     render: Callable[[Mapping[str, int]], Reply]
     """Makes the reply of the totals of those keys that have one."""
+    own_cost: int = 5
+    """What it takes to render and send it, besides its keys: as much as so many keys."""
+
+    @property
+    def cost(self) -> int:
+        """What it takes to answer it: so many keys are rendered, or as much."""
+        return len(self.keys) + self.own_cost
 
     def answer(self, failed: Reply | None = None) -> Reply:
         """Ask the database, which may take as long as a flush, and return the reply.

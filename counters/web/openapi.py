@@ -88,7 +88,7 @@ def _total() -> Json:
             "set",
             "Set the total of a key",
             {"200": json_of("It is set.", "Pair", links=_LINKS_OF_PAIR)},
-            *("400", "403", "409", "413", "415", "501", "503"),
+            *("400", "403", "409", "413", "415", "500", "501", "503"),
             guard="admin",
             requestBody={"required": True, "content": {"application/json": {"schema": set_to}}},
         ),
@@ -101,7 +101,7 @@ def _total() -> Json:
                     "links": {"total": link("total", key="$request.path.key")},
                 }
             },
-            *("400", "403", "404", "409", "503"),
+            *("400", "403", "404", "409", "500", "503"),
             guard="admin",
         ),
     }

@@ -26,7 +26,7 @@ _ERRORS = {
     "413": "The body is too long.",
     "415": "The body is of a type that is not known.",
     "431": "The request's line and headers are too long.",
-    "500": "It is not known whether this counts.",
+    "500": "It is not known whether this counts, or changed a total.",
     "501": "The body comes in an encoding that is not known.",
     "503": "Not now: the same request may succeed later.",
 }

@@ -178,7 +178,12 @@ def sync_failed() -> Reply:
 
 
 def totals_unavailable() -> Reply:
-    return unavailable("the database cannot be asked for totals just now")
+    return unavailable("the totals cannot be read just now: ask again")
+
+
+def change_unknown() -> Reply:
+    """Return a 500: a change was begun, and the database does not say how it ended."""
+    return error(500, "the database does not answer: it is not known whether the total was changed")
 
 
 def server_failed() -> Reply:

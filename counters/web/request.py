@@ -31,6 +31,10 @@ class Fields(NamedTuple):
     """What stands behind the "?" of its target, as it was sent."""
 
 
+HASH_IN_TARGET = "the address has a #: in a key it is %23"
+"""Why such a request is refused: some would read on behind it, and others not."""
+
+
 class Request(NamedTuple):
     method: str
     path: str
@@ -73,8 +77,10 @@ def check_path_of_django(request: HttpRequest) -> None:
     """Look at the path as it was sent, where the server tells: Django mends what is not UTF-8.
 
     Raises:
-        BadRequest: it is not UTF-8.
+        BadRequest: it is not UTF-8, or has a "#" in it.
     """
     scope = getattr(request, "scope", {})
     sent = scope.get("raw_path") or request.META.get("RAW_URI", "").encode("latin1")
+    if b"#" in sent:
+        raise BadRequest(HASH_IN_TARGET, field="path")
     unescaped_path(sent.partition(b"?")[0])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from counters.config import config
 from counters.increments import check_key
+from counters.limited import limited_locks
 from counters.records import JournalUnreadable
 from counters.setting import ChangeRefused, delete_total, set_total
 from counters.web import numbers, replies
@@ -81,7 +82,8 @@ def _reply_to(change: Callable[[], Reply]) -> Reply:
     Who has ADMIN_TOKEN may read what the database and the system have said.
     """
     try:
-        return change()
+        with limited_locks():
+            return change()
     except ChangeRefused as refusal:
         return replies.error(409, f"the database refuses it: {refusal}")
     except (OSError, JournalUnreadable) as error:

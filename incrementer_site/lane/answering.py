@@ -11,7 +11,7 @@ from counters.web.lookup import Lookup
 from counters.web.replies import RECORDED, Reply
 from incrementer_site import lookups
 from incrementer_site.lane.ending import end
-from incrementer_site.lane.heads import CLOSE, Head, closes, closing
+from incrementer_site.lane.heads import CLOSE, Head, closes, closing, fit
 from incrementer_site.lane.lane import Lane, serialize
 from incrementer_site.lane.ordinary import OrdinaryProtocol
 
@@ -62,11 +62,11 @@ class AnsweringProtocol(OrdinaryProtocol):
         self._closing = closes(head.style)
         self._unanswered += 1
         self._is_looking_up = True
-        lookups.ask(lookup, partial(self._looked_up, head.style))
+        lookups.ask(lookup, partial(self._looked_up, head))
 
-    def _looked_up(self, style: int, reply: Reply) -> None:
+    def _looked_up(self, head: Head, reply: Reply) -> None:
         self._is_looking_up = False
-        self.reply(reply, style)
+        self.reply(fit(reply, head.method), head.style)
 
     def owes_one(self) -> bool:
         """Whether one request waits for its reply, and no more."""

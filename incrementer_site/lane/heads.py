@@ -7,7 +7,7 @@ asked any more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from counters.web import cors, health, increment, numbers
@@ -50,6 +50,11 @@ class Head:
     """For the access log, as the three before."""
     style: int = PERSISTS
     """How the reply is to look; see `style_of`."""
+
+
+def fit(reply: Reply, method: bytes) -> Reply:
+    """Return a reply as it is to be sent: to HEAD, without its body."""
+    return replace(reply, sends_body=False) if method == b"HEAD" else reply
 
 
 def is_for_lane(method: bytes, target: bytes) -> bool:

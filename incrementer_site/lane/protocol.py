@@ -153,10 +153,11 @@ class IncrementProtocol(AnsweringProtocol):
         if reader is not None and reader.in_message:
             self._parse(reader, data)
             return
-        raw_head, _, body = data.partition(b"\r\n\r\n")
+        raw_head, blank_line, body = data.partition(b"\r\n\r\n")
         head = self._known_heads.get(raw_head)
         if (
             head is not None
+            and blank_line  # or else it is the beginning of another head
             and head.body_bytes == len(body)
             and not self.pipeline
             and not self.has_ordinary()
@@ -165,7 +166,8 @@ class IncrementProtocol(AnsweringProtocol):
             self._since_seconds = self._lane.seconds
             self.lane_request(head, body)
             return
-        if head is None and not body and self._look_up_known(raw_head):
+        is_head_only = bool(blank_line) and not body
+        if head is None and is_head_only and self._look_up_known(raw_head):
             return
         if reader is None:
             reader = self._reader = RequestReader(self, self._lane)
@@ -177,7 +179,7 @@ class IncrementProtocol(AnsweringProtocol):
         # One increment, and all of it in this read: its head is worth being remembered.
         if latest and self._unanswered == before + 1 and latest.body_bytes == len(body):
             self._known_heads.remember(raw_head, latest)
-        if reader.latest_asker and not body:
+        if reader.latest_asker and is_head_only:
             self._lane.known_askers.remember_asker(raw_head, reader.latest_asker)
 
     def _look_up_known(self, raw_head: bytes) -> bool:

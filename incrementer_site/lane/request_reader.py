@@ -21,12 +21,13 @@ from incrementer_site.lane.heads import (
     content_length_bytes,
     expects_continue,
     fields_of,
+    fit,
     is_for_lane,
     read_of,
     style_of,
 )
 from incrementer_site.lane.lane import Lane
-from incrementer_site.lane.targets import path_and_host, wrong_host
+from incrementer_site.lane.targets import path_and_host, refusal_of
 
 _THROWN_AWAY = replies.server_failed()
 """Stands for the reply to what arrives while the connection is being closed; nobody gets it."""
@@ -152,8 +153,8 @@ class RequestReader:
         version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):  # it is 0.9 where there is none
             raise ValueError(version)  # the parser makes an HttpParserError of it
-        if refusal := wrong_host(version, self._headers):
-            self._connection.refuse(refusal)
+        if refusal := refusal_of(version, self._target, self._headers):
+            self._connection.refuse(fit(refusal, self._parser.get_method()))
         self._target, self._headers = path_and_host(self._target, self._headers)
         self.is_for_lane = self._connection.is_closing() or self._lane_answers()
         if self.is_for_lane:
@@ -193,7 +194,7 @@ class RequestReader:
         if self._content_length_bytes > self._lane.max_body_bytes:
             self._refuse_body(replies.body_too_large())
         if isinstance(self._read, Reply):
-            self._connection.refuse(self._read)
+            self._connection.refuse(fit(self._read, self._parser.get_method()))
         else:
             self._connection.expects_continue(True)
 

@@ -10,6 +10,7 @@ import re
 
 from counters.web import replies
 from counters.web.replies import Reply
+from counters.web.request import HASH_IN_TARGET
 from incrementer_site.lane.heads import Headers
 
 _match_absolute = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
@@ -35,6 +36,13 @@ def path_and_host(target: bytes, headers: Headers) -> tuple[bytes, Headers]:
     if not path.startswith(b"/"):
         path = b"/" + path
     return path, [(b"host", host), *(header for header in headers if header[0] != b"host")]
+
+
+def refusal_of(version: str, target: bytes, headers: Headers) -> Reply | None:
+    """Return the reply to a request of which nobody can tell where it is to go."""
+    if b"#" in target:  # it is for browsers, which do not send it (RFC 9112, 3.2)
+        return replies.error(400, HASH_IN_TARGET, field="path")
+    return wrong_host(version, headers)
 
 
 def wrong_host(version: str, headers: Headers) -> Reply | None:

@@ -17,7 +17,7 @@ from counters.receipt import Receipt
 from counters.recorder import Recorder, recorder
 from counters.web import replies
 from counters.web.replies import RECORDED, Reply
-from incrementer_site.lane.heads import Head
+from incrementer_site.lane.heads import Head, fit
 from incrementer_site.lane.limits import Limits
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Turn:
                 logger.exception("A request failed.")
                 found = replies.server_failed()
             if isinstance(found, Reply):
-                answers.append(found)
+                answers.append(fit(found, head.method))
             else:
                 requests.append(found)
                 answers.append(RECORDED)

@@ -48,6 +48,7 @@ ORDER = [
     "totals",
     "commit_proof",
     "request_ids",
+    "limited",
     "listing",
     "exporting",
     "ranking",
