@@ -6,8 +6,9 @@ PostgreSQL up to 10). Random ids (UUIDv4) are inserted among random ones, and UU
 ones, as they come. All of it as the flush does it, with its commit; the flush's checkpoint of
 SQLite's `-wal` is a column of its own.
 
-The tables are filled in the order of the ids, so SQLite's pages are full before. Among random ids
-that is the worst case: nearly each id that is inserted splits a page.
+Tables are filled in the order of the ids, which leaves full pages. Where ids come in no order, pages
+are 69 % full on the average. So of random ids half as many more are inserted, and every third one
+is deleted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from statistics import median
+from uuid import UUID
 
 import django
 
@@ -137,14 +139,14 @@ def _fill(kind: str, millions: int) -> None:
             upper = _v7_upper(_FILLED_AT_ONCE, _LATEST_MS - left_ms)
         else:
             last = begin + _FILLED_AT_ONCE
-            upper = array("Q", range(begin * distance, last * distance, distance))
+            upper = array("Q", range(begin * distance, last * distance, distance * 2 // 3))
         joined = _joined(upper)
         with totals.transaction(), totals.connection().cursor() as cursor:
             if is_sqlite:
                 cursor.execute(
                     "WITH RECURSIVE s (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM s LIMIT %s)"
                     " INSERT INTO request_ids SELECT substr(%s, 16 * i + 1, 16), -7, 500000 FROM s",
-                    [_FILLED_AT_ONCE, joined],
+                    [len(upper), joined],
                 )
             else:
                 cursor.execute(
@@ -152,12 +154,18 @@ def _fill(kind: str, millions: int) -> None:
                     " FROM unnest(%s::uuid[]) AS given (id)",
                     ["{" + joined.hex(",", 16) + "}"],
                 )
+            if kind == "UUIDv4":
+                every_third = [joined[i : i + 16] for i in range(0, len(joined), 48)]
+                cursor.executemany(
+                    "DELETE FROM request_ids WHERE id = %s",
+                    [(each if is_sqlite else UUID(bytes=each),) for each in every_third],
+                )
     if not is_sqlite:
         with totals.connection().cursor() as cursor:
             cursor.execute("VACUUM ANALYZE request_ids")
             cursor.execute("CHECKPOINT")
     totals.tidy()
-    assert RequestId.objects.count() == rows
+    assert 0 <= RequestId.objects.count() - rows < rows // 1000
 
 
 def _measure_flushes(kind: str, millions: int) -> None:
