@@ -118,4 +118,4 @@ class RequestId(models.Model):
         db_table = request_ids_table_name()
 
     def __str__(self) -> str:
-        return str(uuid.UUID(bytes=self.id))
+        return str(uuid.UUID(bytes=bytes(self.id)))

@@ -133,6 +133,8 @@ def test_totals_put_aside_are_added_to_what_was_counted_since(tmp_path: Path) ->
             "'numbers_identity' already",
         ),
         ("CREATE TABLE numbers_identity (x)", "'numbers_identity' already"),
+        (f"{ORIGINAL} CREATE TABLE Request_Ids (x)", "'request_ids' already"),
+        ("CREATE TABLE request_ids (x)", "'request_ids' already"),
         (f"{ORIGINAL} CREATE TABLE Positions (x)", "'positions' already"),
         ("CREATE VIEW numbers AS SELECT 'a' AS key, 1 AS value", "not a table"),
         (
@@ -156,7 +158,8 @@ def test_totals_put_aside_are_added_to_what_was_counted_since(tmp_path: Path) ->
     ],
     ids=[
         *("other table", "more columns", "virtual table", "trigger", "view on it", "foreign key"),
-        *("identity taken", "identity", "positions in capitals"),
+        *("identity taken", "identity", "ids in capitals", "ids"),
+        "positions in capitals",
         *("view", "referred to", "index taken", "two tables"),
         *("positions taken", "key twice", "positions", "a table of Django's"),
     ],
@@ -251,6 +254,7 @@ def test_a_database_of_the_version_before_needs_no_adoption(tmp_path: Path) -> N
     service = Service(tmp_path)
     with closing(sqlite3.connect(service.database)) as database:
         database.executescript("""
+            DROP TABLE request_ids;
             DROP TABLE numbers_identity;
             DELETE FROM django_migrations WHERE app = 'counters' AND name > '0002';
             DELETE FROM django_migrations WHERE app = 'counters' AND name LIKE '0002%';
@@ -263,3 +267,50 @@ def test_a_database_of_the_version_before_needs_no_adoption(tmp_path: Path) -> N
         service.manage("migrate", "-v0")
         service.increment("abc")
         service.wait_for_totals({"abc": 42})
+
+
+VERSION_BEFORE_IDS = """
+    DROP TABLE request_ids;
+    DELETE FROM django_migrations WHERE app = 'counters' AND name >= '0005';
+    INSERT INTO numbers VALUES ('abc', 41);
+"""
+
+
+@pytest.fixture
+def before_ids(tmp_path: Path) -> Service:
+    """A service on a database of the version that kept no ids of requests."""
+    service = Service(tmp_path)
+    with closing(sqlite3.connect(service.database)) as database:
+        database.executescript(VERSION_BEFORE_IDS)
+    return service
+
+
+def test_a_database_without_request_ids_waits_for_migrate_and_loses_nothing(
+    before_ids: Service,
+) -> None:
+    with before_ids as service:
+        service.increment("abc")
+        assert "manage.py migrate" in service.manage("flushnumbers", code=1)
+        service.manage("migrate", "-v0")
+        service.wait_for_totals({"abc": 42})
+        service.manage("check", "--database", "default")
+
+
+def test_somebody_else_s_request_ids_are_left_alone_and_named(before_ids: Service) -> None:
+    with closing(sqlite3.connect(before_ids.database)) as database:
+        database.executescript("CREATE TABLE Request_IDs (x); INSERT INTO request_ids VALUES (7)")
+    told = before_ids.manage("migrate", "-v0", code=1)
+    assert "'request_ids'" in told
+    assert "Traceback" not in told
+    with closing(sqlite3.connect(before_ids.database)) as database:
+        assert database.execute("SELECT x FROM request_ids").fetchall() == [(7,)]
+        database.execute("ALTER TABLE request_ids RENAME TO theirs")
+    before_ids.manage("migrate", "-v0")
+    assert before_ids.totals() == {"abc": 41}
+
+
+def test_migrating_back_drops_the_request_ids_and_keeps_the_totals(before_ids: Service) -> None:
+    before_ids.manage("migrate", "-v0")
+    before_ids.manage("migrate", "-v0", "counters", "0004")
+    before_ids.manage("migrate", "-v0")
+    assert before_ids.totals() == {"abc": 41}

@@ -119,6 +119,16 @@ INDEX = "CREATE UNIQUE INDEX numbers_key_index ON numbers (key);"
             " (journal TEXT PRIMARY KEY, position TEXT, retired BOOL, seen_on DATE)",
             "'position' of table 'positions' is declared TEXT",
         ),
+        (
+            "DROP TABLE request_ids; CREATE TABLE request_ids"
+            " (id BLOB, fingerprint INTEGER, seen INTEGER)",
+            "CREATE UNIQUE INDEX request_ids_id_index",
+        ),
+        (
+            "DROP TABLE request_ids; CREATE TABLE request_ids"
+            " (id TEXT PRIMARY KEY, fingerprint INTEGER, seen INTEGER)",
+            "'id' of table 'request_ids' is declared TEXT",
+        ),
     ],
 )
 def test_sqlite_tables_that_cannot_be_counted_into_stop_the_start(
@@ -235,6 +245,9 @@ POSTGRESQL_CHANGES = [
         "no unique index on exactly 'key'",
     ),
     ("ALTER TABLE positions ALTER position TYPE integer", "'position' of table 'positions'"),
+    ("ALTER TABLE request_ids ALTER id TYPE text", "'id' of table 'request_ids'"),
+    ("ALTER TABLE request_ids ALTER seen TYPE text", "'seen' of table 'request_ids'"),
+    ("ALTER TABLE request_ids SET UNLOGGED", "'request_ids' is UNLOGGED"),
 ]
 
 
@@ -269,6 +282,7 @@ def test_postgresql_says_which_right_a_user_lacks(
         connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO counting")
         connection.execute("GRANT INSERT, UPDATE ON numbers TO counting")
         connection.execute("GRANT INSERT, UPDATE ON positions TO counting")
+        connection.execute("GRANT INSERT, DELETE ON request_ids TO counting")
         host, name = connection.info.host, connection.info.dbname
     service = Service(tmp_path, DATABASE_URL=f"postgres://counting@/{name}?host={host}")
     assert "GRANT DELETE ON positions TO counting." in service.manage(*CHECK, code=1)

@@ -105,7 +105,7 @@ class SQLiteIds:
     def place_behind(self, cursor: CursorWrapper, begin: bytes, rows: int) -> bytes | None:
         cursor.execute(_place_behind(self._table), [begin, rows])
         found = cursor.fetchone()
-        return found and bytes(found[0])
+        return bytes(found[0]) if found else None
 
     def delete_old(self, cursor: CursorWrapper, begin: bytes, end: bytes | None, hours: int) -> int:
         cursor.execute(*_delete_old(self._table, self._hour, begin, end, hours))
@@ -181,7 +181,7 @@ class PostgreSQLIds:
     def place_behind(self, cursor: CursorWrapper, begin: bytes, rows: int) -> bytes | None:
         cursor.execute(_place_behind(self._table), [UUID(bytes=begin), rows])
         found = cursor.fetchone()
-        return found and found[0].bytes
+        return bytes(found[0].bytes) if found else None
 
     def delete_old(self, cursor: CursorWrapper, begin: bytes, end: bytes | None, hours: int) -> int:
         until = end and UUID(bytes=end)

@@ -15,7 +15,12 @@ IMMEDIATE = '"transaction_mode": "IMMEDIATE"'
 
 
 @pytest.mark.parametrize(
-    ("setting", "table"), [("TABLE", "numbers"), ("POSITIONS_TABLE", "positions")]
+    ("setting", "table"),
+    [
+        ("TABLE", "numbers"),
+        ("POSITIONS_TABLE", "positions"),
+        ("REQUEST_IDS_TABLE", "request_ids"),
+    ],
 )
 def test_a_table_of_somebody_else_is_refused_and_left_alone(
     new_project: Project, setting: str, table: str
@@ -40,12 +45,15 @@ def test_a_table_of_somebody_else_is_refused_and_left_alone(
 
 
 def test_migrations_agree_with_models_under_other_names(new_project: Project) -> None:
-    new_project.add_settings('COUNTERS |= {"TABLE": "hits", "POSITIONS_TABLE": "hit_positions"}')
+    new_project.add_settings("""
+COUNTERS |= {"TABLE": "hits", "POSITIONS_TABLE": "hit_positions", "REQUEST_IDS_TABLE": "hit_ids"}
+""")
     new_project.manage("migrate")
     new_project.manage("makemigrations", "--check", "--dry-run")
     new_project.manage("migrate", "counters", "zero")
     assert not new_project.has_table("hits")
     assert not new_project.has_table("hit_positions")
+    assert not new_project.has_table("hit_ids")
 
 
 def test_counts_into_another_database(new_project: Project) -> None:

@@ -53,3 +53,21 @@ def empty_database() -> bytes:
         }
         subprocess.run([*MANAGE, "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
         return database.read_bytes()
+
+
+@contextmanager
+def counting_in(url: str) -> Iterator[None]:
+    """Have this process, which has set up Django, count into the database at `url`."""
+    from django.db import connections
+    from django.db.utils import ConnectionHandler
+
+    from incrementer_site.database import database
+
+    before = connections["default"]
+    connection = ConnectionHandler({"default": database(url, Path("/"))})["default"]
+    connections["default"] = connection
+    try:
+        yield
+    finally:
+        connection.close()
+        connections["default"] = before
