@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock, RLock
 
 from counters.deltas import Deltas
+from counters.identified import Identified, IdReused, fingerprint
 from counters.increments import Batch, Increment
 from counters.journal import Journal, JournalUnwritable
 from counters.locks import AnyLock
@@ -14,7 +15,7 @@ from counters.own_journal import OwnJournal, keep_in_place, sync
 from counters.pending import Pending
 from counters.receipt import Receipt
 from counters.records import ANY_TOTALS
-from counters.room import NOTHING_REFUSED, Room
+from counters.room import NOTHING_REFUSED, Limit, Room
 from counters.sections import sections_of, split
 from counters.state import BufferState
 
@@ -51,8 +52,35 @@ class Buffer:
         self._replaced: Journal | None = None  # until all of it is flushed; that of _leftover, too
         self._left: list[Journal] = []  # to be closed, and recovered from their files
         self._is_recording = False
+        self._ids: dict[str, int] = {}
 
-    def record(self, requests: Sequence[Increment | Batch]) -> Receipt:
+    def record(self, requests: Sequence[Increment | Batch | Identified]) -> Receipt:
+        plain = [each for each in requests if not isinstance(each, Identified)]
+        if len(plain) == len(requests):
+            return self._record_plain(plain)
+        refused: dict[int, Limit | IdReused] = {}
+        taken: dict[int, Increment | Batch] = {}
+        new: dict[str, int] = {}
+        for place, each in enumerate(requests):
+            if not isinstance(each, Identified):
+                taken[place] = each
+                continue
+            mark = fingerprint(each.request)
+            before = new.get(each.id, self._ids.get(each.id))
+            if before is None:
+                new[each.id] = mark
+                taken[place] = each.request
+            elif before != mark:
+                refused[place] = IdReused()
+        if not taken:
+            return Receipt(None, 0, refused)
+        receipt = self._record_plain(list(taken.values()))
+        self._ids |= new
+        places = list(taken)
+        refused |= {places[place]: limit for place, limit in receipt.refused.items()}
+        return Receipt(receipt.journal, receipt.end, refused)
+
+    def _record_plain(self, requests: Sequence[Increment | Batch]) -> Receipt:
         """Record requests with one write to the journal. Each counts as a whole or not at all.
 
         Raises:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from counters.increments import Batch, Increment, checked
 from counters.journal import JournalUnwritable
 from counters.recorder import recorder
+from counters.room import Limit
 
 
 class NotRecorded(Exception):
@@ -40,6 +41,7 @@ def _record(request: Increment | Batch) -> None:
         raise NotRecorded(f"the journal cannot be written: {error}") from error
     if receipt.refused:
         limit = receipt.refused[0]
+        assert isinstance(limit, Limit)
         raise NotRecorded(f"{limit.reached}, as many as {limit.setting} allows")
     if running.waits_for_sync:
         running.wait_for_sync()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from counters.identified import IdReused
 from counters.journal import Journal
 from counters.room import Limit
 
@@ -17,7 +18,7 @@ class Receipt:
     """None where all were refused."""
     end: int
     """Where their record ends in the journal."""
-    refused: Mapping[int, Limit]
+    refused: Mapping[int, Limit | IdReused]
     """The places of those for which there was no room, each with the limit. They do not count."""
 
     @property

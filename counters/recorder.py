@@ -13,6 +13,7 @@ from threading import RLock, local
 from counters.buffer import Buffer
 from counters.config import Config, config
 from counters.flusher import Flusher
+from counters.identified import Identified
 from counters.identity import id_of_place
 from counters.increments import Batch, Increment
 from counters.journal import JournalUnwritable
@@ -63,7 +64,7 @@ class Recorder:
         else:
             self._buffer.close()
 
-    def record(self, requests: Sequence[Increment | Batch]) -> Receipt:
+    def record(self, requests: Sequence[Increment | Batch | Identified]) -> Receipt:
         """Record requests with one write to the journal. Each counts as a whole or not at all.
 
         With `waits_for_sync`, they may be acknowledged only once `after_sync` or `wait_for_sync`
