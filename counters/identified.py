@@ -8,12 +8,15 @@ import msgspec
 
 from counters.increments import Batch, Increment
 
+MAX_ID_LENGTH = 64
+"""Longest id of a request, in characters."""
+
 
 class Identified(msgspec.Struct, frozen=True, gc=False):
     """A request with its id.
 
     Attributes:
-        id: 1 to 64 characters of printable ASCII.
+        id: 1 to `MAX_ID_LENGTH` characters of printable ASCII.
         request: what counts, where the id is new.
     """
 
