@@ -7,13 +7,12 @@ import logging
 from functools import partial
 from typing import Any
 
-from counters.increments import Batch, Increment
 from counters.recorder import recorder
 from counters.web import cors, increment, replies
 from counters.web.conditional import for_client
 from counters.web.endpoints import Answer, Handler, endpoint_at, handler_of
 from counters.web.endpoints import answer as answer_by
-from counters.web.increment import Read
+from counters.web.increment import Read, Recordable
 from counters.web.lookup import Lookup
 from counters.web.replies import RECORDED, Reply, Stream
 from counters.web.request import BadRequest, Fields, Request, unescaped_path
@@ -137,7 +136,7 @@ async def _increment(read: Read | Reply, scope: Any, receive: Any, fields: Field
     return reply
 
 
-async def _record(request: Increment | Batch) -> Reply:
+async def _record(request: Recordable) -> Reply:
     receipt = increment.record(request)
     if isinstance(receipt, Reply):
         return receipt

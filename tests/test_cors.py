@@ -76,12 +76,12 @@ def test_pages_that_are_named_may_read(
 def test_a_browser_may_ask_before(service: Service, path: str, methods: str) -> None:
     wanted = {
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type, authorization",
+        "Access-Control-Request-Headers": "content-type, authorization, idempotency-key",
     }
     reply = ask(service, "OPTIONS", path, SHOP, asks=wanted)
     assert (reply.status, reply.body, reply.headers.get(ALLOW)) == (204, b"", SHOP)
     assert methods in (reply.headers.get("access-control-allow-methods") or "")
-    for name in ("Authorization", "Content-Type", "Prefer"):
+    for name in ("Authorization", "Content-Type", "Idempotency-Key", "Prefer"):
         assert name in (reply.headers.get("access-control-allow-headers") or "")
     refused = ask(service, "OPTIONS", path, "https://evil.example", asks=wanted)
     assert (refused.status, refused.headers.get(ALLOW)) == (403, None)

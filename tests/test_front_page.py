@@ -19,6 +19,7 @@ def test_a_program_is_told_what_this_is_and_where_it_is_described(shared_service
     told = reply.json()
     assert told["version"] == counters.__version__
     assert told["description"] == "/openapi.json"
+    assert told["idempotency_hours"] == 24
 
 
 def test_a_browser_gets_a_page_with_the_same(shared_service: Service) -> None:

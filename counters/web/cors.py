@@ -15,7 +15,7 @@ from counters.web.replies import Reply, Stream
 from counters.web.request import Fields
 
 _EXPOSED = "ETag, Link, Preference-Applied, Retry-After"
-_MAY_SEND = "Authorization, Content-Type, If-None-Match, Prefer"
+_MAY_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer"
 _PREFLIGHT_SECONDS = 3600
 """How long a browser need not ask again."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.html import format_html, format_html_join
 
 import counters
-from counters.web import replies
+from counters.web import idempotency, replies
 from counters.web.replies import Reply
 from counters.web.request import Request
 
@@ -64,6 +64,7 @@ def answer(request: Request) -> Reply:
         "about": _SENTENCE,
         "endpoints": _ENDPOINTS,
         "description": DESCRIPTION,
+        "idempotency_hours": idempotency.retention_hours(),
     }
     return replies.tagged(detail, Vary="Accept")
 

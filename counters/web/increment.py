@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from counters.config import config
+from counters.identified import Identified, IdReused
 from counters.increments import BadIncrement, Batch, Increment
 from counters.journal import JournalUnwritable
 from counters.receipt import Receipt
 from counters.recorder import recorder
-from counters.web import cors, numbers, replies
+from counters.room import Limit
+from counters.web import cors, idempotency, numbers, replies
 from counters.web.bearer import has_token
 from counters.web.bodies import parse_form, parse_json
 from counters.web.lookup import Lookup
@@ -24,8 +27,12 @@ from counters.web.request import BadRequest, Fields, check_path_of_django, field
 
 PATH = "/increment"
 
-Read = Callable[[bytes], Increment | Batch | Reply]
+Recordable = Increment | Batch | Identified
+"""What is recorded of one request."""
+Read = Callable[[bytes], Recordable | Reply]
 """Makes increments of a body, or the reply that refuses it."""
+ReadBody = Callable[[bytes], Increment | Batch | Reply]
+"""Does so whatever the id of the request is."""
 
 _PARSERS: dict[str, Callable[[bytes], Increment | Batch]] = {
     "application/x-www-form-urlencoded": parse_form,
@@ -59,6 +66,9 @@ def reader_of(fields: Fields) -> Read | Reply:
     if not may_count(settings.origins, fields.origin, fields.sec_fetch_site, fields.host):
         return replies.error(403, "web pages of this origin may not count", field="Origin")
     max_body_bytes = settings.max_body_bytes
+    id_ = idempotency.id_of(fields.idempotency_key)
+    if isinstance(id_, Reply):
+        return id_
     parse = _parser_of(fields)
 
     def read(body: bytes) -> Increment | Batch | Reply:
@@ -73,7 +83,23 @@ def reader_of(fields: Fields) -> Read | Reply:
         except BadIncrement as problem:
             return replies.bad_request(problem)
 
-    return read
+    return read if id_ is None else ReadIdentified(id_, read)
+
+
+class ReadIdentified(msgspec.Struct, frozen=True, gc=False):
+    """A `Read` of requests that have an id.
+
+    Attributes:
+        id: the id.
+        read: reads the same request without it.
+    """
+
+    id: str
+    read: ReadBody
+
+    def __call__(self, body: bytes) -> Identified | Reply:
+        found = self.read(body)
+        return found if isinstance(found, Reply) else Identified(self.id, found)
 
 
 def _parser_of(fields: Fields) -> Callable[[bytes], Increment | Batch] | Reply:
@@ -82,8 +108,9 @@ def _parser_of(fields: Fields) -> Callable[[bytes], Increment | Batch] | Reply:
     return media_type if isinstance(media_type, Reply) else _PARSERS.get(media_type, _OTHER_TYPE)
 
 
-def representation(request: Increment | Batch) -> Lookup:
+def representation(recorded: Recordable) -> Lookup:
     """Return what the reply needs that has the new totals (`Prefer: return=representation`)."""
+    request = recorded.request if isinstance(recorded, Identified) else recorded
     if isinstance(request, Increment):
         keys = [request.key]
     else:
@@ -159,7 +186,7 @@ def body_of_django(request: HttpRequest) -> bytes | Reply:
         return replies.error(400, "the body did not arrive whole", field="body")
 
 
-def record(request: Increment | Batch) -> Receipt | Reply:
+def record(request: Recordable) -> Receipt | Reply:
     """Record one request. Return its receipt, or the reply that refuses it.
 
     Where the recorder waits for a sync, `reply_to` may be asked only after one.
@@ -168,7 +195,12 @@ def record(request: Increment | Batch) -> Receipt | Reply:
         receipt = recorder().record([request])
     except JournalUnwritable as problem:
         return replies.journal_unwritable(problem)
-    return replies.not_recorded(receipt.refused[0]) if receipt.refused else receipt
+    return refusal(receipt.refused[0]) if receipt.refused else receipt
+
+
+def refusal(why: Limit | IdReused) -> Reply:
+    """Return the reply to a request that the recorder has refused."""
+    return idempotency.REUSED if isinstance(why, IdReused) else replies.no_room(why)
 
 
 def reply_to(receipt: Receipt) -> Reply:

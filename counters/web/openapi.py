@@ -8,6 +8,7 @@ import counters
 from counters.web import replies
 from counters.web.openapi_parts import (
     FRESH,
+    IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     KEY_IN_PATH,
     OF_BADGES,
@@ -60,9 +61,9 @@ def _increment() -> Json:
         "increment",
         "Count",
         {"200": recorded},
-        *("400", "403", "413", "415", "500", "501", "503"),
+        *("400", "403", "409", "413", "415", "422", "500", "501", "503"),
         guard="increment",
-        parameters=[PREFER],
+        parameters=[PREFER, IDEMPOTENCY_KEY],
         requestBody={
             "required": True,
             "content": {

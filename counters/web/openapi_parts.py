@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from counters.identified import MAX_ID_LENGTH
 from counters.increments import MAX_KEY_LENGTH
-from counters.web import badge, listing, numbers
+from counters.web import badge, idempotency, listing, numbers
 from counters.web.openapi_schemas import Json, ref
 
 _TEXT: Json = {"schema": {"type": "string"}}
@@ -22,9 +23,10 @@ _ERRORS = {
     "401": "Authorization: Bearer with the right token is needed.",
     "403": "Who asks may not do that.",
     "404": "The key was never counted.",
-    "409": "The database refuses it.",
+    "409": "The database refuses it; or the id of the request is too old.",
     "413": "The body is too long.",
     "415": "The body is of a type that is not known.",
+    "422": "The id of the request was that of one with another body; nothing of it counts.",
     "431": "The request's line and headers are too long.",
     "500": "It is not known whether this counts, or changed a total.",
     "501": "The body comes in an encoding that is not known.",
@@ -134,6 +136,15 @@ IF_NONE_MATCH = _header("If-None-Match", "The ETag of an earlier reply.")
 PREFER = {
     **_header("Prefer", "The reply has the new totals then, and comes after a flush."),
     "schema": {"anyOf": [{"const": "return=representation"}, _TEXT["schema"]]},
+}
+IDEMPOTENCY_KEY = {
+    **_header(
+        idempotency.FIELD,
+        f"An id of the request, of 1 to {MAX_ID_LENGTH} characters of printable ASCII, in quotes or"
+        " bare: however often the same request comes, it counts once. `/` says for how many hours.",
+    ),
+    "schema": {"type": "string", "minLength": 1},
+    "example": '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
 }
 _HEX = "^#?([0-9a-fA-F]{3}){1,2}$"
 OF_BADGES = [

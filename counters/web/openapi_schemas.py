@@ -79,10 +79,14 @@ def schemas() -> Json:
             **_DETAILS,
         ),
         "Front": object_of(
-            ["name", "version", "description"],
+            ["name", "version", "description", "idempotency_hours"],
             name={"type": "string"},
             version={"type": "string"},
             description={"type": "string"},
+            idempotency_hours={
+                "type": "integer",
+                "description": "For how long a request with an Idempotency-Key counts once.",
+            },
         ),
         "Error": object_of(
             ["error"],

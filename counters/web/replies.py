@@ -15,7 +15,6 @@ from typing import Any
 from django.http import HttpResponse, StreamingHttpResponse
 
 from counters.config import config
-from counters.identified import IdReused
 from counters.increments import BadIncrement
 from counters.journal import JournalFull, JournalUnwritable
 from counters.room import Limit
@@ -154,12 +153,8 @@ def unavailable(sentence: str, **more: Any) -> Reply:
     return reply(503, {"error": sentence, **more}, Retry_After=str(RETRY_AFTER_SECONDS))
 
 
-def not_recorded(why: Limit | IdReused) -> Reply:
-    """Return the reply to a request that the recorder has refused."""
-    if isinstance(why, IdReused):
-        sentence = "this Idempotency-Key came with another body before: give each request its own"
-        return error(422, sentence, field="Idempotency-Key")
-    return unavailable(why.reached, limit=why.most)
+def no_room(limit: Limit) -> Reply:
+    return unavailable(limit.reached, limit=limit.most)
 
 
 def journal_unwritable(problem: JournalUnwritable) -> Reply:

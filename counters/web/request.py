@@ -27,6 +27,8 @@ class Fields(NamedTuple):
     prefer: str = ""
     if_none_match: str = ""
     access_control_request_method: str = ""
+    idempotency_key: str | None = None
+    """None where there is none: an empty one is refused."""
     query: str = ""
     """What stands behind the "?" of its target, as it was sent."""
 
@@ -70,7 +72,8 @@ def unescaped_path(raw_path: bytes) -> str:
 def fields_of_django(request: HttpRequest) -> Fields:
     names = {name: f"HTTP_{name.upper()}" for name in Fields._fields}
     names |= {"content_type": "CONTENT_TYPE", "query": "QUERY_STRING"}
-    return Fields(**{field: request.META.get(name, "") for field, name in names.items()})
+    meta = request.META
+    return Fields(**{field: meta[name] for field, name in names.items() if name in meta})
 
 
 def check_path_of_django(request: HttpRequest) -> None:

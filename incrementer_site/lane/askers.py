@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 from counters.web import numbers
 from counters.web.lookup import Lookup
 from counters.web.request import Fields, Request
-from incrementer_site.lane.heads import Head, Headers, KnownHeads
+from incrementer_site.lane.heads import Head, Headers, KnownHeads, has_id
 
 _match_plain_line = re.compile(
     rb"GET ((/numbers/[\w.~-]{1,255})(?:\?(fresh=1))?) HTTP/1\.1"
@@ -44,7 +44,8 @@ class KnownAskers(KnownHeads[Asker]):
 
     def remember_asker(self, raw_head: bytes, asker: Asker) -> None:
         line, _, rest = raw_head.partition(b"\r\n")
-        if _match_plain_line(line) and not asker.fields.if_none_match:
+        is_plain = not asker.fields.if_none_match and not has_id(asker.headers)
+        if is_plain and _match_plain_line(line):
             self.remember(rest, asker._replace(fields=asker.fields._replace(query="")))
 
 

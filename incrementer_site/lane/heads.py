@@ -7,10 +7,12 @@ asked any more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
-from counters.web import cors, health, increment, numbers
+import msgspec
+
+from counters.web import cors, health, idempotency, increment, numbers
 from counters.web.conditional import for_client
 from counters.web.endpoints import answer, endpoint_at, handler_of
 from counters.web.increment import Read, reader_of, wants_representation
@@ -29,14 +31,14 @@ _LOOKS = (b"GET", b"HEAD")
 
 _FIELDS = {field.replace("_", "-").encode(): field for field in Fields._fields if field != "query"}
 """The names of the headers that matter, and of the fields that they are in."""
+IDEMPOTENCY_KEY = idempotency.FIELD.lower().encode()
 
 PERSISTS, CLOSE, KEEP_ALIVE = range(3)
 CONNECTION = (b"", b"close", b"keep-alive")
 """What a reply's header Connection says: nothing, where an HTTP/1.1 connection stays open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, gc=False):
     """What a request's line and headers say, where the lane answers it."""
 
     read: Read
@@ -107,6 +109,11 @@ def fields_of(headers: Headers, query: bytes) -> Fields:
     # Of several with one name, Django makes one like this.
     values = {field: b",".join(values).decode("latin1") for field, values in found.items()}
     return Fields(**values, query=query.decode("latin1"))
+
+
+def has_id(headers: Headers) -> bool:
+    """Return whether a request has an `Idempotency-Key`, right or wrong."""
+    return any(name == IDEMPOTENCY_KEY for name, _ in headers)
 
 
 def content_length_bytes(headers: Headers) -> int:

@@ -13,7 +13,8 @@ from counters.web import cors
 from counters.web.replies import RECORDED, Reply
 from incrementer_site.incoming import incoming_increments
 from incrementer_site.lane.askers import KnownAskers
-from incrementer_site.lane.heads import CONNECTION, Head, Headers, KnownHeads
+from incrementer_site.lane.heads import CONNECTION, Head, Headers, KnownHeads, has_id
+from incrementer_site.lane.identified_heads import KnownIdentified
 from incrementer_site.lane.intake import Intake
 from incrementer_site.lane.limits import Limits
 from incrementer_site.lane.turn import Turn
@@ -34,6 +35,7 @@ class Lane:
         incoming: what may be held of requests that have not arrived whole.
         intake: how much is looked at in a turn.
         known_heads: what the parser made of heads that came before.
+        known_identified: the same of heads with an id, by all but the id.
         known_askers: what it made of heads that ask for a total, by all but their first line.
         max_body_bytes: longest body that is accepted.
         seconds: since the worker started, as `tick` counts them.
@@ -48,6 +50,7 @@ class Lane:
         self.incoming = incoming_increments()
         self.intake = Intake(limits, self.incoming)
         self.known_heads = KnownHeads[Head](limits)
+        self.known_identified = KnownIdentified(limits)
         self.known_askers = KnownAskers(limits)
         self.max_body_bytes = config().max_body_bytes
         self.seconds = 0
@@ -58,7 +61,15 @@ class Lane:
         """Have the next reply on each connection close it: the worker shuts down."""
         self.is_ending = True
         self.known_heads.clear()  # which say that the connection stays open
+        self.known_identified.clear()
         self.known_askers.clear()
+
+    def remember(self, raw_head: bytes, head: Head) -> None:
+        """Remember what the parser has made of a head whose request came alone and whole."""
+        if has_id(head.headers):
+            self.known_identified.remember_identified(raw_head, head)
+        else:
+            self.known_heads.remember(raw_head, head)
 
     def tick(self) -> None:
         """Close the connections that are too slow, and renew the Date; to be called each second."""

@@ -167,7 +167,7 @@ class IncrementProtocol(AnsweringProtocol):
             self.lane_request(head, body)
             return
         is_head_only = bool(blank_line) and not body
-        if head is None and is_head_only and self._look_up_known(raw_head):
+        if head is None and blank_line and self._answer_known(raw_head, body):
             return
         if reader is None:
             reader = self._reader = RequestReader(self, self._lane)
@@ -178,12 +178,21 @@ class IncrementProtocol(AnsweringProtocol):
         latest = reader.latest
         # One increment, and all of it in this read: its head is worth being remembered.
         if latest and self._unanswered == before + 1 and latest.body_bytes == len(body):
-            self._known_heads.remember(raw_head, latest)
+            self._lane.remember(raw_head, latest)
         if reader.latest_asker and is_head_only:
             self._lane.known_askers.remember_asker(raw_head, reader.latest_asker)
 
-    def _look_up_known(self, raw_head: bytes) -> bool:
-        """Answer a request for a total whose head is known but for the key; return whether."""
+    def _answer_known(self, raw_head: bytes, body: bytes) -> bool:
+        """Answer a request whose head is known but for its id or its key; return whether."""
+        if body:
+            identified = self._lane.known_identified.look_up(raw_head)
+            if identified is None or identified.body_bytes != len(body):
+                return False
+            if self.pipeline or self.has_ordinary() or self._is_looking_up:
+                return False
+            self._since_seconds = self._lane.seconds
+            self.lane_request(identified, body)
+            return True
         if not self.is_idle() or not (known := self._lane.known_askers.look_up(raw_head)):
             return False
         self._since_seconds = self._lane.seconds

@@ -11,11 +11,11 @@ import os
 from collections.abc import Sequence
 from typing import Protocol
 
-from counters.increments import Batch, Increment
 from counters.journal import JournalUnwritable
 from counters.receipt import Receipt
 from counters.recorder import Recorder, recorder
 from counters.web import replies
+from counters.web.increment import Recordable, refusal
 from counters.web.replies import RECORDED, Reply
 from incrementer_site.lane.heads import Head, fit
 from incrementer_site.lane.limits import Limits
@@ -59,7 +59,7 @@ class Turn:
         """Record and answer what has arrived; the event loop calls it at the end of its turn."""
         arrivals, self._arrivals = self._arrivals, []
         self._bytes = 0
-        requests: list[Increment | Batch] = []
+        requests: list[Recordable] = []
         answers: list[Reply] = []
         for _, head, body in arrivals:
             try:
@@ -85,7 +85,7 @@ class Turn:
 
 
 def _record(
-    running: Recorder, requests: Sequence[Increment | Batch], answers: list[Reply]
+    running: Recorder, requests: Sequence[Recordable], answers: list[Reply]
 ) -> tuple[Receipt | None, list[Reply]]:
     """Record requests with one write; return the receipt, if there is one, and the answers.
 
@@ -101,8 +101,8 @@ def _record(
         return None, _instead(answers, RECORDED, replies.server_failed())
     if receipt.refused:
         places = [place for place, answer in enumerate(answers) if answer is RECORDED]
-        for refused, limit in receipt.refused.items():
-            answers[places[refused]] = replies.not_recorded(limit)
+        for refused, why in receipt.refused.items():
+            answers[places[refused]] = refusal(why)
     return receipt, answers
 
 

@@ -223,10 +223,8 @@ def test_any_history_ends_with_the_sum_of_distinct_requests(
     chance = Random(seed)
     folders = ["one", "two"]
     processes = [start(chance.choice(folders)) for _ in range(4)]
-    requests: list[tuple[str, Increment | Batch]] = [
-        (str(uuid4()), chance.choice([Increment("a", 1), Increment("b", -2), batch(a=3, c=1)]))
-        for _ in range(30)
-    ]
+    kinds: list[Increment | Batch] = [Increment("a", 1), Increment("b", -2), batch(a=3, c=1)]
+    requests = [(str(uuid4()), chance.choice(kinds)) for _ in range(30)]
     sent = set()
     plain = 0
     for _ in range(200):

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # A module of `counters` may import those that stand before it.
 ORDER = [
     "increments",
+    "identified",
     "key_text",
     "repeated_fields",
     "identified",
@@ -142,7 +143,7 @@ def test_frameworks_stay_in_their_rooms(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules("incrementer_site/lane"), ids=str)
 def test_the_lane_comes_in_by_the_front_door(path: Path) -> None:
-    allowed = {"increments", "journal", "receipt", "recorder", "web", "config"}
+    allowed = {"increments", "identified", "journal", "receipt", "recorder", "web", "config"}
     assert rooms(path, "counters") <= allowed
     for name in imports(path):
         if name.startswith("counters.journal."):
