@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,15 +36,18 @@ def uuid7(hours: float) -> str:
 @pytest.mark.parametrize(
     ("key", "forms"),
     [
-        ("id0", ["Idempotency-Key: ID", 'idempotency-key:"ID"', 'IDEMPOTENCY-KEY: "ID";a=1 ']),
-        ("id1", ['Idempotency-Key: "ID\\"\\\\,"', 'Idempotency-Key:  "ID\\"\\\\,";b']),
-        ("id2", ['Idempotency-Key: ID"\\;', 'Idempotency-Key: "ID\\"\\\\;"']),
-        ("id3", ["Idempotency-Key: ID ID", 'Idempotency-Key: "ID ID"']),
+        (
+            "id0",
+            ["Idempotency-Key: <id>", 'idempotency-key:"<id>"', 'IDEMPOTENCY-KEY: "<id>";a=1 '],
+        ),
+        ("id1", ['Idempotency-Key: "<id>\\"\\\\,"', 'Idempotency-Key:  "<id>\\"\\\\,";b']),
+        ("id2", ['Idempotency-Key: <id>"\\;', 'Idempotency-Key: "<id>\\"\\\\;"']),
+        ("id3", ["Idempotency-Key: <id> <id>", 'Idempotency-Key: "<id> <id>"']),
     ],
 )
 def test_the_same_id_counts_once_in_each_form(ways: Services, key: str, forms: list[str]) -> None:
     id_ = uuid4().hex[:30]
-    raw = [request(GOOD, form.replace("ID", id_)) for form in forms for _ in range(3)]
+    raw = [request(GOOD, form.replace("<id>", id_)) for form in forms for _ in range(3)]
     found = send_each_way(ways, key, raw)
     assert [answer[0] for answer in found] == [200] * len(raw)
     same_totals(ways, {key: 3})
@@ -84,7 +88,7 @@ def test_an_id_of_another_time_is_refused(ways: Services) -> None:
 
 def test_an_id_with_another_body_is_refused(ways: Services) -> None:
     batch = b'[{"key":"KEY","value":1},{"key":"KEY","value":2}]'
-    for first, other, again, total in [
+    cases: list[tuple[Any, Any, Any, int]] = [
         (
             (GOOD, {}),
             (b"key=KEY&value=4", {}),
@@ -92,7 +96,8 @@ def test_an_id_with_another_body_is_refused(ways: Services) -> None:
             3,
         ),
         ((batch, {"content_type": JSON}), (GOOD, {}), (batch, {"content_type": JSON}), 6),
-    ]:
+    ]
+    for first, other, again, total in cases:
         header = key_of(str(uuid4()))
         raw = [request(body, header, **options) for body, options in (first, other, again)]
         found = send_each_way(ways, "idr", raw)
