@@ -54,6 +54,8 @@ async def _ordinary_way(scope: Any, receive: Any, send: Any) -> None:
         "CONTENT_TYPE": _header(scope, b"content-type"),
         "HTTP_TRANSFER_ENCODING": _header(scope, b"transfer-encoding"),
     }
+    if any(name == b"idempotency-key" for name, _ in scope["headers"]):
+        request.META["HTTP_IDEMPOTENCY_KEY"] = _header(scope, b"idempotency-key")
     is_known = scope["path"] == PATH
     response = increment(request) if is_known else error(404, "there is nothing").to_django()
     headers = [(b"content-length", response.headers["Content-Length"].encode())]

@@ -83,6 +83,28 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is Python's, not JSON's")
 
 
+def read_id(sent: str) -> str | None:
+    """Return the id in an `Idempotency-Key` without parameters; None where it is none."""
+    text = sent.strip(" \t")
+    if not all(" " <= character <= "~" for character in text):
+        return None
+    found, rest = "", iter(text[1:])
+    if text[:1] != '"':
+        found = "" if "," in text else text
+    else:
+        for character in rest:
+            if character == '"':
+                break
+            if character == "\\" and (character := next(rest, "")) not in ('"', "\\"):
+                return None
+            found += character
+        else:
+            return None
+        if next(rest, None) is not None:
+            return None
+    return found if 1 <= len(found) <= 64 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A whole request, as h11 read it."""
@@ -160,6 +182,7 @@ def _request(head: h11.Request, body: bytes) -> Request:
         and head.target.partition(b"?")[0] == b"/increment"
         and len(types) == 1
         and b"content-encoding" not in names
+        and b"idempotency-key" not in names  # the same id may have come before
         and not {b"content-length", b"transfer-encoding"} <= set(names)
         and len(body) <= 1024 * 1024,
         increments=increments or [],

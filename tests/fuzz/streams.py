@@ -64,6 +64,10 @@ HEADERS = [
     b"Range: bytes=-99999999999999999999",
     b"If-Modified-Since: Thu, 99 Jan 99999 99:99:99 GMT",
     b"Accept-Encoding: \xff;q=x",
+    b'Idempotency-Key: "8e03978e"',
+    b"idempotency-key: 8e03978e",
+    b'Idempotency-Key: "8e03978e',
+    b"Idempotency-Key: 8e03978e\r\nIdempotency-Key: 8e03978f",
     b"X: \x80\xff",
     b"X:",
 ]
