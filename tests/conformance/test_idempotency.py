@@ -35,7 +35,7 @@ def uuid7(hours: float) -> str:
 @pytest.mark.parametrize(
     ("key", "forms"),
     [
-        ("id0", ["Idempotency-Key: @", 'idempotency-key:"@"', 'IDEMPOTENCY-KEY: "@";a=1 ']),
+        ("id0", ["Idempotency-Key: @", 'idempotency-key:"@"', 'IDEMPOTENCY-key: "@";a=1 ']),
         ("id1", ['Idempotency-Key: "@\\"\\\\,"', 'Idempotency-Key:  "@\\"\\\\,";b']),
         ("id2", ['Idempotency-Key: @"\\;', 'Idempotency-Key: "@\\"\\\\;"']),
         ("id3", ["Idempotency-Key: @ @", 'Idempotency-Key: "@ @"']),
