@@ -40,12 +40,14 @@ def wrk(
     request_kind: str = "form",
     connections: int = 64,
     script: str = "requests.lua",
+    *more: str,
 ) -> Run:
     """Load the server on `port` from one thread with keep-alive connections.
 
     Args:
         request_kind: what is sent, as requests.lua names it.
         script: which script makes the requests.
+        more: what else the script is told.
 
     Raises:
         Void: there was an error, a timeout, or a status other than 2xx.
@@ -53,7 +55,7 @@ def wrk(
     command = [
         *("wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"),
         *("--timeout", "10s", "-s", str(HERE / script)),
-        *(f"http://127.0.0.1:{port}/", "--", request_kind),
+        *(f"http://127.0.0.1:{port}/", "--", request_kind, *more),
     ]
     output = _output(command, seconds + 60)
     for trouble in (r"Socket errors:.*", r"Non-2xx or 3xx responses:.*"):

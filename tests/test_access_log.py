@@ -68,6 +68,26 @@ def test_all_replies_are_logged_in_order_and_format(
     assert sorted(logged()) == sorted(expected)
 
 
+def test_each_request_is_logged_with_its_own_id(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    file = tmp_path / "access.log"
+    line = "%({{idempotency-key}}i)s %(s)s"
+    command = [*GUNICORN, "--access-logfile", str(file), "--access-logformat", line]
+    service = start_service(command=command, WEB_CONCURRENCY="1")
+    before = len(file.read_text().splitlines())
+    ids = ["first", "second", '"third"', '"bad', '"fourth";a']
+    heads = [LANE + f"Idempotency-Key: {id_}\r\n".encode() for id_ in ids]
+    talk(service.port, [*(increment(head, "a") for head in heads), b"\r\n\r\nEND\r\n\r\n"])
+
+    def logged() -> list[str]:
+        return file.read_text().splitlines()[before:]
+
+    expected = ["first 200", "second 200", '\\"third\\" 200', '\\"bad 400', '\\"fourth\\";a 200']
+    wait_for(lambda: len(logged()) >= len(expected), "the log's lines", service.log)
+    assert [each for each in logged() if not each.startswith("-")] == expected
+
+
 def test_without_an_access_log_no_request_is_logged(start_service: StartService) -> None:
     service = start_service()
     service.increment("a")

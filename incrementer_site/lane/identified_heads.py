@@ -21,9 +21,8 @@ from incrementer_site.lane.heads import IDEMPOTENCY_KEY, Head, KnownHeads
 
 # In quotes and with nothing escaped, or bare and without a blank.
 _find_plain = re.compile(
-    rb'\r\nidempotency-key:[ \t]*("([ !#-\[\]-~]{1,64})"|[!#-+\--~][!-+\--~]{0,63})[ \t]*'
-    rb"(?:\Z|(?=\r\n))",
-    re.IGNORECASE,
+    rb'(?i:\r\nidempotency-key:)[ \t]*("([ !#-\[\]-~]{1,64})"|[!#-+\--~][!-+\--~]{0,63})[ \t]*'
+    rb"(?:\Z|(?=\r\n))"
 ).search
 
 

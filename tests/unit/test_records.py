@@ -23,6 +23,7 @@ from counters.records import (
     record,
 )
 
+FORMAT_2 = Path(__file__).parent.parent / "fixtures" / "format2"
 FORMAT_1 = Path(__file__).parent.parent / "fixtures" / "format1"
 HEADER = Header()
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=255)
@@ -208,6 +209,12 @@ WRITTEN_IN_FORMAT_1 = {
 
 def test_format_1_is_still_read() -> None:
     contents = read((FORMAT_1 / "whole.journal").read_bytes())
+    assert contents.deltas == WRITTEN_IN_FORMAT_1
+    assert contents.damaged == []
+
+
+def test_format_2_is_still_read() -> None:
+    contents = read((FORMAT_2 / "whole.journal").read_bytes())
     assert contents.deltas == WRITTEN_IN_FORMAT_1
     assert contents.damaged == []
 
