@@ -7,8 +7,10 @@ copies alike, and refuses the same key with another body, and UUIDs that are too
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import NamedTuple, Self
@@ -45,12 +47,13 @@ class StandIn:
         token: where it is set, requests without it are 401.
     """
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.orders: deque[Order] = deque()
         self.received: list[Received] = []
         self.totals: Counter[str] = Counter()
         self.token = ""
+        self.connections: set[socket.socket] = set()
         self._bodies: dict[str, bytes] = {}
         self._lock = Lock()
         handler = type("Handler", (_Handler,), {"stand_in": self})
@@ -68,6 +71,12 @@ class StandIn:
     def __exit__(self, *exc_info: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def close_connections(self) -> None:
+        """Close all connections of clients, as a service does with idle ones."""
+        while self.connections:
+            with suppress(OSError):
+                self.connections.pop().shutdown(socket.SHUT_RDWR)
 
     def answer(self, id_: str, authorization: str, body: bytes) -> Order:
         """Return the answer to a request, and count it where that is a 200."""
@@ -102,6 +111,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # the head and the body of a reply are two writes
     stand_in: StandIn
+
+    def setup(self) -> None:
+        super().setup()
+        self.stand_in.connections.add(self.connection)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -16,3 +16,8 @@ def pause_seconds(failures: int, max_seconds: float) -> float:
     """
     limit = min(max_seconds, _FIRST_SECONDS * 2 ** min(failures, _MAX_DOUBLINGS))
     return random.uniform(0, limit)  # noqa: S311 - nobody gains by guessing it
+
+
+def slow_pause_seconds(max_seconds: float) -> float:
+    """Return the pause where somebody has to mend something first."""
+    return random.uniform(max_seconds / 2, max_seconds)  # noqa: S311

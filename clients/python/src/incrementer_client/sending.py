@@ -10,7 +10,7 @@ from incrementer_client.answer import Answer, Verdict
 from incrementer_client.batch import Batch
 from incrementer_client.connection import FAILURES, Connection
 from incrementer_client.outbox import Outbox, log
-from incrementer_client.pauses import pause_seconds
+from incrementer_client.pauses import pause_seconds, slow_pause_seconds
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Sender:
             self._fail(f"the service says {answer}", answer.retry_after_seconds + seconds)
         elif verdict is Verdict.AGAIN_ONCE_MENDED:
             problem = f"the service says {answer}: the address or the token has to be mended"
-            seconds = self._max_pause_seconds * (1 + pause_seconds(0, 1)) / 2
+            seconds = slow_pause_seconds(self._max_pause_seconds)
             self._fail(problem, max(seconds, answer.retry_after_seconds))
         else:
             if self._last_problem:
