@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     size = parser.parse_args()
     with new_folder() as folder, incrementer()(folder) as service:
-        ways = {
+        ways: dict[str, Callable[[], float]] = {
             f"one thread, {_FEW_KEYS} keys": lambda: _one_thread(service, size.calls, _FEW_KEYS),
             f"one thread, {_MANY_KEYS:,} keys": lambda: _one_thread(
                 service, size.calls, _MANY_KEYS

@@ -13,7 +13,7 @@ import pytest
 from incrementer_client import Counter
 from tests.testbed.client_programs import client_process, run_client
 from tests.testbed.ports import free_port
-from tests.testbed.stand_in import StandIn
+from tests.testbed.stand_in import Order, StandIn
 
 
 @pytest.fixture
@@ -228,3 +228,20 @@ def test_importing_the_client_imports_the_standard_library_only() -> None:
     said = run_client("print(*sorted({name.partition('.')[0] for name in sys.modules}))")
     others = set(said.split()) - set(sys.stdlib_module_names) - {"__main__", "incrementer_client"}
     assert not {name for name in others if not name.startswith("_")}
+
+
+def test_the_threads_import_nothing(stand_in: StandIn, tmp_path: Path) -> None:
+    """A child that is forked in the middle of an import waits for that import's lock for ever."""
+    code = """
+counter = Counter(url, spool=spool, interval_seconds=0)
+Counter("https://localhost")
+before = set(sys.modules)
+for key in ("a", "é"):
+    counter.increment(key)
+    while counter.stats().queued:
+        time.sleep(0.01)
+print(*sorted(set(sys.modules) - before))
+"""
+    stand_in.orders.extend([Order(503, {"Retry-After": "0"}), Order(400)])
+    said = run_client(code, url=stand_in.url, spool=str(tmp_path / "spool"))
+    assert said.splitlines()[-1] == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import socket
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -13,6 +14,10 @@ from incrementer_client.answer import Answer
 FAILURES = (OSError, HTTPException)
 """What `open` and `post` raise where no whole reply came."""
 _MAX_REPLY_BYTES = 65536
+
+codecs.lookup("idna")
+"""Looks hosts' names up. Python would import it with the first connection, in the sender's thread;
+a child that is forked in the middle of that would wait for the import's lock for ever."""
 
 
 class Connection:
