@@ -219,6 +219,21 @@ def test_a_spool_that_is_removed_under_a_counter_is_made_again(
     assert stand_in.totals == {"a": 1, "b": 1}
 
 
+def test_a_folder_that_was_taken_over_is_let_go_once_it_is_empty(spool: Path) -> None:
+    """Or a process that runs for months would hold one for each that was killed meanwhile."""
+    path = leave(spool, f"{uuid7()}.1.waiting", "left")
+    taker = Spool(spool, 1_000_000)
+    taker.look_around()
+    batch = taker.first()
+    assert batch is not None
+    taker.begin(batch)
+    taker.look_around()
+    assert path.parent.is_dir()
+    taker.done(batch)
+    taker.look_around()
+    assert not path.parent.exists()
+
+
 def test_refused_batches_count_against_the_bound(spool: Path) -> None:
     (spool / "refused").mkdir(parents=True)
     (spool / "refused" / f"{uuid7()}.400.json").write_bytes(b"x" * 5000)

@@ -121,6 +121,7 @@ class Spool:
     def look_around(self) -> None:
         if not self._path.is_dir():
             return
+        self._give_up_empty()
         for folder in take_over(self._path):
             found = sorted(_found(folder.path), key=lambda batch: (batch.id is None, batch.path))
             if not found:
@@ -133,6 +134,15 @@ class Spool:
                 sent = [batch for batch in found if batch.id]
                 self._batches.extendleft(reversed(sent))
                 self._batches.extend(found[len(sent) :])
+
+    def _give_up_empty(self) -> None:
+        """Let go of folders that were taken over and whose batches are all answered."""
+        with self._changing:
+            needed = {_path(batch).parent for batch in self._batches}
+        for folder in list(self._taken_over):
+            if folder.path not in needed:
+                folder.give_up()
+                self._taken_over.remove(folder)
 
     def waiting(self) -> int:
         with self._changing:
