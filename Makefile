@@ -56,8 +56,8 @@ compare: .venv/ready-dev ## Measure against another checkout, in turns (OTHER=pa
 	@$(BIN)/python -m benchmarks.compare $(or $(OTHER),$(error Give the path of the other checkout: make compare OTHER=path))
 
 .PHONY: wheel
-wheel: .venv/bin/python ## Build the app, for other Django projects, into dist/
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+wheel: .venv/bin/python ## Build the app, for other Django projects, and the client into dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist . ./clients/python
 
 # Pins stay as they are until a line of requirements*.in asks for another version, or FLAGS does.
 .PHONY: requirements

@@ -1,0 +1,211 @@
+"""An outbox on disk, bounded in bytes, which outlives the process.
+
+Each batch is a file that has exactly the bytes of the request. Its name says the rest:
+
+    SPOOL/owner-UUID/lock                       locked by the living owner of this folder
+    SPOOL/owner-UUID/UUID.INCREMENTS.waiting    never sent
+    SPOOL/owner-UUID/UUID.INCREMENTS.sent       sent with this id, and not answered
+    SPOOL/refused/UUID.STATUS.json              refused by the service, for people to look at
+
+1. A file is written under another name, forced to disk and renamed: it is whole, or not there.
+2. Before a batch is sent for the first time it is renamed to a new id, and the folder is forced to
+   disk. So an id is as old as its first attempt, and a batch is never sent under two ids.
+3. Once it is answered, the file is removed. If the process dies before, the batch is sent again
+   with the same id, and the service counts it once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+from incrementer_client.batch import Batch
+from incrementer_client.outbox import log, log_lost
+from incrementer_client.owned_folder import OwnedFolder, make_owned_folder, sync_folder, take_over
+from incrementer_client.uuid7 import uuid7
+
+_NAME = re.compile(r"([0-9a-f-]{36})\.(\d+)\.(waiting|sent)")
+_DRAFT = ".draft"
+_REFUSED = "refused"
+_BLOCK_BYTES = 4096
+"""The least that a file takes on disk."""
+_MEASURE_SECONDS = 1
+"""How long what other processes have in the spool is taken to be the same."""
+
+
+class Spool:
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._own: OwnedFolder | None = None
+        self._taken_over: list[OwnedFolder] = []
+        self._batches: deque[Batch] = deque()  # without their bodies, but for the first
+        self._changing = Lock()  # guards what stands above: one thread puts in, another takes out
+        self._used_bytes = 0
+        self._measured_at = -float(_MEASURE_SECONDS)
+
+    def put(self, batch: Batch) -> bool:
+        size = _on_disk(len(batch.body))
+        if self.used_bytes() + size > self._max_bytes:
+            return False
+        try:
+            if self._own is None:
+                self._own = make_owned_folder(self._path)
+            if batch.path is None or batch.path.parent != self._own.path:
+                # It stays the same where this fails and is tried again: so there is one file.
+                batch.path = self._own.path / f"{uuid7()}.{batch.increments}.waiting"
+            _write(batch.path, batch.body)
+        except OSError:
+            if self._own is not None and not self._own.path.is_dir():  # somebody has removed it
+                self._own.give_up()
+                self._own = None
+            raise
+        with self._changing:
+            self._used_bytes += size
+            self._batches.append(Batch(b"", batch.increments, path=batch.path))
+        return True
+
+    def first(self) -> Batch | None:
+        while self._batches:
+            batch = self._batches[0]
+            if batch.body:
+                return batch
+            try:
+                batch.body = _path(batch).read_bytes()
+            except FileNotFoundError:
+                log.error("%s has been removed: its increments may not count", batch.path)
+                self._drop(batch)
+        return None
+
+    def begin(self, batch: Batch) -> None:
+        if batch.id is not None:
+            return
+        new_id = str(uuid7())
+        path = _path(batch).with_name(f"{new_id}.{batch.increments}.sent")
+        _path(batch).rename(path)
+        batch.path = path
+        sync_folder(path.parent)
+        batch.id = new_id
+
+    def done(self, batch: Batch) -> None:
+        try:
+            _path(batch).unlink(missing_ok=True)
+        except OSError as error:  # it would be sent again, with the same id
+            log.warning("%s counts, and cannot be removed: %s", batch.path, error.strerror)
+        self._drop(batch)
+        with self._changing:
+            self._used_bytes -= _on_disk(len(batch.body))
+
+    def set_aside(self, batch: Batch, why: str, status: int) -> None:
+        refused = self._path / _REFUSED
+        path = refused / f"{batch.id}.{status}.json"
+        try:
+            refused.mkdir(mode=0o700, exist_ok=True)
+            _path(batch).rename(path)
+            sync_folder(refused)
+            log.error("%s. Its %d increments are kept in %s", why, batch.increments, path)
+        except OSError as error:
+            log.error("%s. It cannot be moved to %s: %s", why, refused, error.strerror)
+        self._drop(batch)
+
+    def _drop(self, batch: Batch) -> None:
+        with self._changing:
+            self._batches.remove(batch)
+
+    def look_around(self) -> None:
+        if not self._path.is_dir():
+            return
+        self._give_up_empty()
+        for folder in take_over(self._path):
+            found = sorted(_found(folder.path), key=lambda batch: (batch.id is None, batch.path))
+            if not found:
+                folder.give_up()
+                continue
+            log.info("%s: %d batches of a process that is gone", folder.path, len(found))
+            self._taken_over.append(folder)
+            with self._changing:
+                # Those that were sent go first: their ids grow old.
+                sent = [batch for batch in found if batch.id]
+                self._batches.extendleft(reversed(sent))
+                self._batches.extend(found[len(sent) :])
+
+    def _give_up_empty(self) -> None:
+        """Let go of folders that were taken over and whose batches are all answered."""
+        with self._changing:
+            needed = {_path(batch).parent for batch in self._batches}
+        for folder in list(self._taken_over):
+            if folder.path not in needed:
+                folder.give_up()
+                self._taken_over.remove(folder)
+
+    def waiting(self) -> int:
+        with self._changing:
+            return sum(batch.increments for batch in self._batches)
+
+    def used_bytes(self) -> int:
+        """Return what the whole spool takes on disk, of all processes, as of a second ago."""
+        now = time.monotonic()
+        with self._changing:
+            if now - self._measured_at >= _MEASURE_SECONDS:
+                self._used_bytes = sum(map(_on_disk, _sizes(self._path)))
+                self._measured_at = now
+            return self._used_bytes
+
+    def abandon(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            log_lost(batch)
+        for folder in [*filter(None, [self._own]), *self._taken_over]:
+            folder.give_up()
+
+
+def _path(batch: Batch) -> Path:
+    assert batch.path is not None, "every batch of a spool has a file"
+    return batch.path
+
+
+def _write(path: Path, body: bytes) -> None:
+    draft = path.with_name(path.name + _DRAFT)
+    try:
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(fd, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(fd)
+        draft.rename(path)
+        sync_folder(path.parent)
+    except OSError:
+        # It may be there under its name, and its increments are counted as not kept: away with it.
+        for each in (draft, path):
+            with suppress(OSError):
+                each.unlink()
+        raise
+
+
+def _found(folder: Path) -> Iterator[Batch]:
+    """Yield the batches in the folder of a process that is gone, and remove its drafts."""
+    for path in folder.iterdir():
+        if match := _NAME.fullmatch(path.name):
+            id_ = match[1] if match[3] == "sent" else None
+            yield Batch(b"", int(match[2]), id_, path)
+        elif path.name.endswith(_DRAFT):
+            path.unlink()
+
+
+def _sizes(path: Path) -> Iterator[int]:
+    with suppress(OSError):
+        for folder in os.scandir(path):
+            if folder.is_dir():
+                for file in os.scandir(folder.path):
+                    with suppress(OSError):  # its batch is done
+                        yield file.stat().st_size
+
+
+def _on_disk(size: int) -> int:
+    """Return how many bytes a file of this size takes on disk, more or less."""
+    return -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
