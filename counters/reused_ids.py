@@ -19,14 +19,21 @@ def reused(
         pending: what waits to be flushed.
     """
     found: dict[int, IdReused] = {}
-    firsts: dict[str, int] = {}
+    accepted: dict[str, int] = {}
     for place, request in enumerate(requests):
         if not isinstance(request, Identified):
             continue
         fingerprint = once(request.request).fingerprint
-        first = firsts.setdefault(request.id, fingerprint)
-        known = [each.identified.get(request.id) for each in pending]
-        is_another = first != fingerprint or seen.is_another(request.id, fingerprint)
-        if is_another or any(each and each.fingerprint != fingerprint for each in known):
+        known = accepted.get(request.id)
+        if known is None:
+            waiting = [each.identified.get(request.id) for each in pending]
+            known = next((each.fingerprint for each in waiting if each), None)
+        if known is None:
+            is_another = seen.is_another(request.id, fingerprint)
+        else:
+            is_another = known != fingerprint
+        if is_another:
             found[place] = ID_REUSED
+        else:
+            accepted[request.id] = fingerprint
     return found
