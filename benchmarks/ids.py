@@ -28,6 +28,7 @@ from uuid import UUID
 import django
 
 from benchmarks.paths import new_folder
+from incrementer_site.database import database as database_settings
 from tests.testbed.databases import counting_in, empty_database
 from tests.testbed.postgresql import new_database, start_postgresql
 from tests.testbed.service import Service
@@ -74,7 +75,7 @@ def _sqlite() -> Iterator[None]:
     with new_folder() as folder:
         database = folder / "numbers.db"
         database.write_bytes(empty_database())
-        with counting_in(f"sqlite:///{database}"):
+        with counting_in(database_settings(f"sqlite:///{database}", folder)):
             yield
 
 
@@ -88,7 +89,7 @@ def _postgresql() -> Iterator[None]:
     ):
         url = new_database(server)
         Service(folder, DATABASE_URL=url).manage("migrate", "-v0")
-        with counting_in(url):
+        with counting_in(database_settings(url, folder)):
             yield
 
 
