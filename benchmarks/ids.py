@@ -6,7 +6,7 @@ PostgreSQL up to 10). Random ids (UUIDv4) are inserted among random ones, and UU
 ones, as they come. All of it as the flush does it, with its commit; the flush's checkpoint of
 SQLite's `-wal` is a column of its own.
 
-Tables are filled in the order of the ids, which leaves full pages. Where they come in no order,
+Tables are filled in the order of the ids, which leaves full pages. Where ids come in no order, they
 pages are 69 % full on the average. So of random ids half as many more are inserted, and every third
 one is deleted.
 """
@@ -28,6 +28,7 @@ from uuid import UUID
 import django
 
 from benchmarks.paths import new_folder
+from incrementer_site.database import database as database_settings
 from tests.testbed.databases import counting_in, empty_database
 from tests.testbed.postgresql import new_database, start_postgresql
 from tests.testbed.service import Service
@@ -74,7 +75,7 @@ def _sqlite() -> Iterator[None]:
     with new_folder() as folder:
         database = folder / "numbers.db"
         database.write_bytes(empty_database())
-        with counting_in(f"sqlite:///{database}"):
+        with counting_in(database_settings(f"sqlite:///{database}", folder)):
             yield
 
 
@@ -88,7 +89,7 @@ def _postgresql() -> Iterator[None]:
     ):
         url = new_database(server)
         Service(folder, DATABASE_URL=url).manage("migrate", "-v0")
-        with counting_in(url):
+        with counting_in(database_settings(url, folder)):
             yield
 
 

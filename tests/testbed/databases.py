@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -56,15 +57,13 @@ def empty_database() -> bytes:
 
 
 @contextmanager
-def counting_in(url: str) -> Iterator[None]:
-    """Have this process, which has set up Django, count into the database at `url`."""
+def counting_in(settings: dict[str, Any]) -> Iterator[None]:
+    """Have this process, which has set up Django, count into the database of these settings."""
     from django.db import connections
     from django.db.utils import ConnectionHandler
 
-    from incrementer_site.database import database
-
     before = connections["default"]
-    connection = ConnectionHandler({"default": database(url, Path("/"))})["default"]
+    connection = ConnectionHandler({"default": settings})["default"]
     connections["default"] = connection
     try:
         yield

@@ -19,6 +19,7 @@ from counters.flusher import Flusher
 from counters.increments import Increment
 from counters.models import Number, RequestId
 from counters.request_ids import TOLERANCE_HOURS, Pruner, digest, insert_new
+from incrementer_site.database import database
 from tests.testbed.databases import counting_in
 from tests.testbed.postgresql import new_database
 from tests.testbed.service import Service
@@ -42,7 +43,7 @@ def each_database(request: pytest.FixtureRequest, transactional_db: None) -> Ite
     if request.param == "SQLite":
         yield
         return
-    with counting_in(request.getfixturevalue("postgresql_url")):
+    with counting_in(database(request.getfixturevalue("postgresql_url"), Path("/"))):
         with totals.connection().cursor() as cursor:
             cursor.execute("TRUNCATE request_ids, numbers, positions")
         yield
