@@ -6,7 +6,7 @@ PostgreSQL up to 10). Random ids (UUIDv4) are inserted among random ones, and UU
 ones, as they come. All of it as the flush does it, with its commit; the flush's checkpoint of
 SQLite's `-wal` is a column of its own.
 
-Tables are filled in the order of the ids, which leaves full pages. Where ids come in no order, they
+Tables are filled in the order of the ids, which leaves full pages. Where they come in no order,
 pages are 69 % full on the average. So of random ids half as many more are inserted, and every third
 one is deleted.
 """
