@@ -58,6 +58,7 @@ class Flusher:
         self._stopping = Event()
         self._give_up_at = math.inf
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
+        self._inserted_ids = 0  # since ids were pruned last
         self._state_lock = Lock()
         self._began: float | None = None
         self._succeeded_at = time.monotonic()
@@ -133,7 +134,8 @@ class Flusher:
             self._leave_room()
             self._flush_all()
             self._prune()
-            self._ids_pruner.after_flush(0)
+            self._ids_pruner.after_flush(self._inserted_ids)
+            self._inserted_ids = 0
             totals.tidy()
         finally:
             # Each flush has a connection of its own: one kept open would go on writing to a
@@ -220,6 +222,7 @@ class Flusher:
                 contents = pending.beyond(position)
                 with journal.open() as file:
                     report_damage(file, journal.path, contents.damaged)
+                self._inserted_ids += len(contents.identified)
                 count_contents(journal.path, position, contents, max_tried)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
