@@ -22,6 +22,8 @@ class Request:
     status: int
     increments: list[tuple[str, int]]
     """The key and value of each."""
+    id: str = ""
+    """Its id, which it has in common with other tries; empty: it has none, and was sent once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +144,24 @@ def account(
     2. It may count if it was acknowledged after the reset began.
     3. It may count if its client got no answer, or a 500.
     4. No other increment may count.
+
+    All tries of a request with an id are one: it must count if that holds for each of them that was
+    acknowledged, and all were sent after the reset; it may if that holds for any.
     """
     must: defaultdict[str, int] = defaultdict(int)
     may: defaultdict[str, int] = defaultdict(int)
     by_status: Counter[int] = Counter()
-    for request in requests:
+    for tries in _by_id(requests):
+        acknowledged = [each for each in tries if each.status == 200]
+        request = acknowledged[0] if acknowledged else tries[-1]
         by_status[request.status] += len(request.increments)
-        acknowledged = request.status == 200
-        has_to = acknowledged and request.sent > reset.ended and request.answered <= durable_until
-        unknown = request.status in (_NO_ANSWER, _FAILED)
-        can = unknown or (acknowledged and request.answered >= reset.began)
+        has_to = (
+            bool(acknowledged)
+            and min(each.sent for each in tries) > reset.ended
+            and min(each.answered for each in acknowledged) <= durable_until
+        )
+        unknown = any(each.status in (_NO_ANSWER, _FAILED) for each in tries)
+        can = unknown or any(each.answered >= reset.began for each in acknowledged)
         for key, value in request.increments:
             must[key] += abs(value) * has_to
             may[key] += abs(value) * can
@@ -163,3 +173,23 @@ def account(
     unanswered = by_status.pop(_NO_ANSWER, 0) + by_status.pop(_FAILED, 0)
     acknowledged_increments = by_status.pop(200, 0)
     return Verdict(acknowledged_increments, unanswered, by_status.total(), lost, double)
+
+
+def _by_id(requests: Iterable[Request]) -> Iterator[list[Request]]:
+    """Yield the tries of each request."""
+    tries: defaultdict[str, list[Request]] = defaultdict(list)
+    for request in requests:
+        if request.id:
+            tries[request.id].append(request)
+        else:
+            yield [request]
+    yield from tries.values()
+
+
+def unanswered(requests: Iterable[Request]) -> list[Request]:
+    """Return the last try of each request with an id of which none was answered with 200."""
+    return [
+        tries[-1]
+        for tries in _by_id(requests)
+        if tries[-1].id and not any(each.status == 200 for each in tries)
+    ]

@@ -1,18 +1,22 @@
 """One client: sends increments until SIGTERM, and writes down what became of each.
 
-    python -m tests.torture.client PORT RECONNECTS SEED LEDGER
+    python -m tests.torture.client PORTS RECONNECTS SEED LEDGER
 
-RECONNECTS says how many of the requests have a new connection, from 0 to 1. If INCREMENT_TOKEN is
-set, the requests have the token.
+PORTS are separated by commas; each new connection goes to one of them. RECONNECTS says how many of
+the requests have a new connection, from 0 to 1. If INCREMENT_TOKEN is set, the requests have the
+token.
+
+Half of the requests have an id. Such a request is sent again until it is answered with 200; what is
+left of these at the end, the run sends (`account.unanswered`).
 
 Now and then it adds to a key of its own, and asks for that key's fresh total. A second file, which
 is named like the ledger with ".reads", has a line for each of these: what the total had to be at
 least and at the most, and what it was.
 
 A ledger has one line of JSON for each request: when it was sent, when it was answered, the status
-(0: no answer came) and its increments. Values are 1 and -1, so that a sum says how many increments
-there are. A key that begins with "-" gets only -1, and other keys only 1: if a key got both, and
-one of each was lost, its total would not show it.
+(0: no answer came), its increments, and its id, or an empty one. Values are 1 and -1, so that a sum
+says how many increments there are. A key that begins with "-" gets only -1, and other keys only 1:
+if a key got both, and one of each was lost, its total would not show it.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ import os
 import random
 import sys
 import time
+import uuid
+from collections import deque
 from http.client import HTTPException
 from typing import TextIO
 from urllib.parse import quote_plus
@@ -31,6 +37,10 @@ from tests.testbed.requests import JSON, build_request, connect
 from tests.torture.until_sigterm import until_sigterm
 
 KEYS = 50
+_IDENTIFIED = 0.5
+"""How many of the other requests have an id."""
+_AGAIN_SECONDS = 0.2
+"""How long a request with an id waits that is sent again, at the least."""
 _FRESH = 0.01
 """How many of the requests are for the key of its own."""
 _PATIENCE_SECONDS = 10
@@ -45,23 +55,37 @@ _REPLY_SECONDS = 30
 _TOKEN = f"Bearer {os.environ['INCREMENT_TOKEN']}" if "INCREMENT_TOKEN" in os.environ else None
 
 
-def main(port: int, reconnects: float, seed: str, ledger: TextIO, reads: TextIO) -> None:
+Increments = list[tuple[str, int]]
+
+
+def main(ports: list[int], reconnects: float, seed: str, ledger: TextIO, reads: TextIO) -> None:
     chance = random.Random(seed)
     own = _OwnKey(seed)
-    connection: _Connection | None = None
+    again: deque[tuple[float, str, Increments]] = deque()
+    connection: Connection | None = None
     for _ in until_sigterm():
         time.sleep(_PAUSE_SECONDS)
         sent = time.monotonic()
         if connection is None:
             try:
-                connection = _Connection(port)
+                connection = Connection(chance.choice(ports))
             except OSError:
                 continue
         asks = chance.random() < _FRESH
-        increments, request = own.request() if asks else _request(chance)
-        status = connection.exchange(request)
-        ledger.write(json.dumps([sent, time.monotonic(), status, increments]) + "\n")
+        id_ = ""
+        if asks:
+            increments = own.increments()
+        elif again and again[0][0] < sent and chance.random() < _IDENTIFIED:
+            _, id_, increments = again.popleft()
+        else:
+            if chance.random() < _IDENTIFIED:
+                id_ = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+            increments = _increments(chance, "id " if id_ else "")
+        status = connection.exchange(request_of(increments, id_, _TOKEN))
+        ledger.write(json.dumps([sent, time.monotonic(), status, increments, id_]) + "\n")
         ledger.flush()
+        if id_ and status != 200:
+            again.append((time.monotonic() + _AGAIN_SECONDS, id_, increments))
         if asks:
             own.note(status)
             if status and (line := own.ask(connection)):
@@ -72,18 +96,24 @@ def main(port: int, reconnects: float, seed: str, ledger: TextIO, reads: TextIO)
             connection = None
 
 
-def _request(chance: random.Random) -> tuple[list[tuple[str, int]], bytes]:
-    """Return the increments of a request, and the request: a form, or now and then a batch."""
+def _increments(chance: random.Random, prefix: str) -> Increments:
+    """Return the increments of a request: one, or now and then a batch."""
     batch = chance.random() < 0.1
     increments = []
     for _ in range(chance.randint(2, 100) if batch else 1):
-        key = chance.choice(("", "-")) + f"key {chance.randrange(KEYS)} ä"
+        key = chance.choice(("", "-")) + f"{prefix}key {chance.randrange(KEYS)} ä"
         increments.append((key, -1 if key.startswith("-") else 1))
-    if batch:
+    return increments
+
+
+def request_of(increments: Increments, id_: str, token: str | None) -> bytes:
+    """Return the request of some increments, always in the same bytes: a form, or a batch."""
+    headers = [f'Idempotency-Key: "{id_}"'] if id_ else []
+    if len(increments) > 1:
         body = json.dumps([{"key": key, "value": value} for key, value in increments])
-        return increments, build_request(body.encode(), content_type=JSON, token=_TOKEN)
-    body = f"key={increments[0][0]}&value={increments[0][1]}"
-    return increments, build_request(body.encode(), token=_TOKEN)
+        return build_request(body.encode(), *headers, content_type=JSON, token=token)
+    body = f"key={quote_plus(increments[0][0])}&value={increments[0][1]}"
+    return build_request(body.encode(), *headers, token=token)
 
 
 class _OwnKey:
@@ -94,16 +124,15 @@ class _OwnKey:
         self._least = self._most = 0
         self._asks_from = 0.0
 
-    def request(self) -> tuple[list[tuple[str, int]], bytes]:
-        body = f"key={quote_plus(self._key)}&value=1"
-        return [(self._key, 1)], build_request(body.encode(), token=_TOKEN)
+    def increments(self) -> Increments:
+        return [(self._key, 1)]
 
     def note(self, status: int) -> None:
         """Note what became of an increment."""
         self._least += status == 200
         self._most += status in (0, 200, 500)
 
-    def ask(self, connection: _Connection) -> list[int] | None:
+    def ask(self, connection: Connection) -> list[int] | None:
         """Return what the fresh total had to be at least and at the most, and what it was."""
         if time.monotonic() < self._asks_from:
             return None
@@ -115,7 +144,7 @@ class _OwnKey:
         return [self._least, self._most, reply.json()["numbers"][0]["value"] or 0]
 
 
-class _Connection:
+class Connection:
     """A connection that is kept from one request to the next.
 
     Raises:
@@ -147,4 +176,5 @@ class _Connection:
 
 if __name__ == "__main__":
     with open(sys.argv[4], "w") as ledger, open(f"{sys.argv[4]}.reads", "w") as reads:
-        main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], ledger, reads)
+        ports = [int(port) for port in sys.argv[1].split(",")]
+        main(ports, float(sys.argv[2]), sys.argv[3], ledger, reads)

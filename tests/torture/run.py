@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,9 @@ from tests.torture.account import (
     possible_resets,
     read_requests,
     read_resets,
+    unanswered,
 )
+from tests.torture.client import Connection, request_of
 from tests.torture.orders import sabotaged_service
 
 _CLIENTS = 3
@@ -89,12 +91,12 @@ class Run:
 
     @contextmanager
     def load(
-        self, port: int = 0, *, clients: int = _CLIENTS, reconnects: float = _RECONNECTS
+        self, *ports: int, clients: int = _CLIENTS, reconnects: float = _RECONNECTS
     ) -> Iterator[list[Path]]:
         """Have clients send increments during the block; all have begun when it begins.
 
         Args:
-            port: the service to load; 0: the run's own, beside commands if these are wanted.
+            ports: the services to load; none: the run's own, beside commands if these are wanted.
             clients: how many.
             reconnects: how many of a client's requests have a new connection, from 0 to 1.
 
@@ -102,14 +104,16 @@ class Run:
         """
         with ExitStack() as ends:
             begun = []
-            if self.beside_commands and not port:
+            if self.beside_commands and not ports:
                 ledger = self._ledger(self.command_ledgers, "commands")
                 begun.append(ledger)
                 ends.enter_context(self.process("tests.torture.commander", ledger))
             ledgers = [self._ledger(self.ledgers, "requests") for _ in range(clients)]
-            arguments = str(port or self.service.port), str(reconnects)
+            to = ",".join(map(str, ports or [self.service.port]))
             for ledger in ledgers:
-                ends.enter_context(self.process("tests.torture.client", ledger, *arguments))
+                ends.enter_context(
+                    self.process("tests.torture.client", ledger, to, str(reconnects))
+                )
             for ledger in begun + ledgers:
                 wait_for(partial(has_begun, ledger), f"the first line of {ledger}")
             yield ledgers
@@ -169,19 +173,22 @@ class Run:
     def settle(self) -> Verdict:
         """Flush everything, twice, and return the worse of two verdicts on the totals.
 
+        Before, each request with an id that got no 200 is sent again until it has one.
+
         1. `flushnumbers` flushes while the workers run: the first verdict.
         2. The workers end. They must not flush again what they have in memory: the second verdict.
         """
         self.service.ensure_running()
+        for request in unanswered(self._requests()):
+            self._send_again(request)
         self.service.manage("flushnumbers")
         running = self.service.totals()
         self.service.stop()
         self.service.manage("flushnumbers")
         stopped = self.service.totals()
-        requests = [request for ledger in self.ledgers for request in read_requests(ledger)]
         resets = [reset for ledger in self.command_ledgers for reset in read_resets(ledger)]
         verdict = judge(
-            requests + self.more_requests,
+            self._requests() + self.more_requests,
             [running, stopped],
             possible_resets(resets + self.resets, self.replaced),
             self.durable_until,
@@ -192,6 +199,23 @@ class Run:
         if is_less or self.takes_journals_away:
             return verdict
         return replace(verdict, stale=sum(map(count_stale, self.ledgers)))
+
+    def _requests(self) -> list[Request]:
+        return [request for ledger in self.ledgers for request in read_requests(ledger)]
+
+    def _send_again(self, request: Request) -> None:
+        token = self.service.environment.get("INCREMENT_TOKEN")
+        raw = request_of(request.increments, request.id, token and f"Bearer {token}")
+
+        def is_counted() -> bool:
+            sent = time.monotonic()
+            with closing(Connection(self.service.port)) as connection:
+                status = connection.exchange(raw)
+            again = replace(request, sent=sent, answered=time.monotonic(), status=status)
+            self.more_requests.append(again)
+            return status == 200
+
+        wait_for(is_counted, "a request with an id to be answered", seconds=60)
 
 
 def has_begun(ledger: Path) -> bool:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.torture.account import NO_RESET, Request, Reset, account, judge, possible_resets
+from tests.torture.account import (
+    NO_RESET,
+    Request,
+    Reset,
+    account,
+    judge,
+    possible_resets,
+    unanswered,
+)
 
 REQUESTS = [
     Request(sent=1, answered=2, status=200, increments=[("key", 1)]),
@@ -24,6 +32,41 @@ def test_what_was_acknowledged_has_to_count_and_what_was_refused_must_not(
 ) -> None:
     verdict = account(REQUESTS, {"key": total})
     assert (verdict.lost, verdict.double) == (lost, double)
+
+
+def tried(*statuses: int, sent: float = 1) -> list[Request]:
+    """Return the tries of one request, a second from one to the next."""
+    return [
+        Request(sent + number, sent + number + 0.5, status, [("key", 1)], "id")
+        for number, status in enumerate(statuses)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tries", "least", "most"),
+    [
+        (tried(200), 1, 1),
+        (tried(0, 500, 200), 1, 1),
+        (tried(200, 200), 1, 1),
+        (tried(0, 503), 0, 1),
+        (tried(503, 503), 0, 0),
+        (tried(0, 0, 200, sent=7), 0, 1),  # the reset is in the middle
+        (tried(200, 200, sent=2), 0, 0),  # and here behind it
+    ],
+)
+def test_all_tries_of_a_request_with_an_id_are_one(
+    tries: list[Request], least: int, most: int
+) -> None:
+    reset = Reset(8, 8.1) if tries[0].sent > 1 else NO_RESET
+    for total in range(3):
+        verdict = account(tries, {"key": total}, reset)
+        assert verdict.lost == max(0, least - total)
+        assert verdict.double == max(0, total - most)
+
+
+def test_a_request_with_an_id_is_left_until_it_is_answered() -> None:
+    assert unanswered(tried(0, 503, 200) + REQUESTS) == []
+    assert unanswered(tried(0, 503) + REQUESTS) == tried(0, 503)[1:]
 
 
 @pytest.mark.parametrize(

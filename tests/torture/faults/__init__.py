@@ -7,6 +7,7 @@ from tests.torture.faults import (  # noqa: F401  (registers them)
     files,
     journals,
     neighbours,
+    nodes,
     pairs,
     power,
     processes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+from tests.testbed.service import Service
 from tests.testbed.waiting import wait_for
 from tests.torture.fault import Inflict, fault
 from tests.torture.instants import INSTANTS
@@ -101,13 +102,13 @@ for _sig in signal.SIGTERM, signal.SIGINT, signal.SIGQUIT:
 
 @fault("SIGHUP", "a reload under load replaces every worker")
 def _reload(run: Run) -> None:
-    _repeat(run, _replace_workers)
+    _repeat(run, lambda run: replace_workers(run.service))
 
 
-def _replace_workers(run: Run) -> None:
-    old = set(run.service.workers())
-    run.service.send_signal(signal.SIGHUP)
-    wait_for(lambda: not old & set(run.service.workers()), "the workers to be replaced")
+def replace_workers(service: Service) -> None:
+    old = set(service.workers())
+    service.send_signal(signal.SIGHUP)
+    wait_for(lambda: not old & set(service.workers()), "the workers to be replaced")
 
 
 @fault("SIGSTOP and SIGCONT", "a worker that stood still goes on where it was")
