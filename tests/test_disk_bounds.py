@@ -90,7 +90,7 @@ def test_what_a_killed_neighbour_left_takes_room_from_a_living_process(
 def test_files_that_nobody_can_count_take_no_room(start_service: StartService) -> None:
     service = start_service(MAX_JOURNAL_BYTES=str(MIB), WEB_CONCURRENCY="1")
     service.increment("a")
-    strange = Header(os.urandom(16)).encode(), b"incrementer journal 3\n", b"photos"
+    strange = Header(os.urandom(16)).encode(), b"incrementer journal 4\n", b"photos"
     for content in strange:
         path = service.journal_dir / f"{uuid4().hex}.journal"
         path.write_bytes(content + b"?" * MIB)

@@ -119,7 +119,7 @@ def test_journal_without_a_record_is_removed(stopped: Service, content: bytes) -
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"incrementer journal 3\n" + GOOD, "newer version"),
+        (b"incrementer journal 4\n" + GOOD, "newer version"),
         (GOOD + written(section("a"), b"R" + pack("<I", 2) + b"id"), "newer version"),
         (b"holiday photos", "is not a journal"),
     ],

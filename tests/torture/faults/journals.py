@@ -79,7 +79,7 @@ def _strange_files(run: Run) -> None:
     empty = _leave(run, b"")
     strange = {
         _leave(run, run.chance.randbytes(1000)): "is not a journal",
-        _leave(run, data.replace(b"journal 2", b"journal 3")): "was written by a newer version",
+        _leave(run, data.replace(b"journal 3", b"journal 4")): "was written by a newer version",
         _leave(run, bytes(_HEADER_BYTES) + data[_HEADER_BYTES:]): "is not a journal",
     }
     _leave(run, data)
