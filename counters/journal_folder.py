@@ -141,8 +141,14 @@ class OpenJournal:
         with self._named():
             return self._read_past_damage(header, position, size).end
 
-    def read(self, position: int, progress: Callable[[int], object] | None = None) -> Contents:
-        """Return what stands after `position`.
+    def read(
+        self,
+        position: int,
+        progress: Callable[[int], object] | None = None,
+        *,
+        until: int | None = None,
+    ) -> Contents:
+        """Return what stands after `position`, up to `until` or to where the file ends now.
 
         Of a living process's journal, that is what stands before the first record that is not
         whole. It may be being written just now; or it is damaged, and its process still knows
@@ -151,7 +157,7 @@ class OpenJournal:
         Raises:
             JournalUnreadable: it is no journal, or it is of a newer version.
         """
-        size = self.size
+        size = self.size if until is None else until
         header = self._header()
         if header is None:
             return Contents(end=position)

@@ -43,7 +43,7 @@ def reset(folder: Path) -> Reset:
             if is_ours:
                 # What has an id goes, too, but the id is known: it does not come back if it is
                 # sent again.
-                with_new_ids(journal.read(position))
+                with_new_ids(journal.read(position, until=end))
             totals.move_position(journal.name, end)
             if not is_ours:
                 # Its process may be about to count it here, where this database has taken

@@ -19,6 +19,7 @@ from counters.flusher import Flusher
 from counters.identified import ID_REUSED, Identified
 from counters.identity import totals_ids
 from counters.increments import Batch, Increment
+from counters.journal_folder import OpenJournal
 from counters.models import Number
 from counters.recovery import flush_journals, recover_journals
 from counters.resetting import reset
@@ -143,6 +144,27 @@ def test_what_was_reset_does_not_come_back_with_a_retry(
     for process in other, first:
         process.flush()
     assert counted() == {}
+
+
+def test_what_comes_while_a_reset_looks_at_its_journal_counts(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reset knows the ids of what it skips, and of nothing that comes behind it."""
+    process = start()
+    process.send("before", Increment("a", 1))
+    end = OpenJournal.end
+
+    def end_and_one_more(journal: OpenJournal, *arguments: int) -> int:
+        found = end(journal, *arguments)
+        process.send("meanwhile", Increment("a", 10))
+        return found
+
+    monkeypatch.setattr(OpenJournal, "end", end_and_one_more)
+    reset(tmp_path / "node")
+    for id_ in "before", "meanwhile":
+        process.send(id_, Increment("a", 1 if id_ == "before" else 10))
+    process.flush()
+    assert counted() == {"a": 10}
 
 
 @pytest.mark.parametrize("other", [Increment("a", 2), Increment("b", 1), batch(a=1)], ids=str)
