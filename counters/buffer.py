@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock, RLock
 
 from counters.deltas import Deltas
-from counters.identified import IdReused, once
+from counters.identified import IdReused
 from counters.journal import Journal, JournalUnwritable
 from counters.locks import AnyLock
 from counters.own_journal import OwnJournal, keep_in_place, sync
@@ -97,9 +97,8 @@ class Buffer:
                 for increment in batch.increments:
                     sums[increment.key] += increment.value
             for identified in kinds.identified:
-                added = once(identified.request)
-                deltas.add_once(identified.id, added)
-                self._seen.add(identified.id, added.fingerprint)
+                deltas.add_once(identified.id, identified.once)
+                self._seen.add(identified.id, identified.once.fingerprint)
             self._room.sure_increments -= increments
             self._is_recording = False
             return Receipt(journal, journal.end, refused)

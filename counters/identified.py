@@ -13,17 +13,6 @@ MAX_ID_LENGTH = 64
 """Longest id of a request, in characters."""
 
 
-class Identified(msgspec.Struct, frozen=True, gc=False):
-    """An increment or a batch, with the id of its request.
-
-    Attributes:
-        id: 1 to `MAX_ID_LENGTH` printable characters of ASCII.
-    """
-
-    id: str
-    request: Increment | Batch
-
-
 class Once(msgspec.Struct, frozen=True, gc=False):
     """What the request with an id adds: keys, each with a value.
 
@@ -38,6 +27,19 @@ class Once(msgspec.Struct, frozen=True, gc=False):
     pairs: Sequence[tuple[str, int]]
 
 
+class Identified(msgspec.Struct, frozen=True, gc=False):
+    """An increment or a batch, with the id of its request. `identified` makes one.
+
+    Attributes:
+        id: 1 to `MAX_ID_LENGTH` printable characters of ASCII.
+        once: what the request adds.
+    """
+
+    id: str
+    request: Increment | Batch
+    once: Once
+
+
 class IdReused:
     """Why a request is refused: its id was that of a request with another body."""
 
@@ -45,11 +47,12 @@ class IdReused:
 ID_REUSED = IdReused()
 
 
-def once(request: Increment | Batch) -> Once:
-    """Return what a request adds that has an id."""
+def identified(id_: str, request: Increment | Batch) -> Identified:
+    """Return a request with its id. A batch has to have the JSON that it came in."""
     if isinstance(request, Increment):
-        return once_of(request.key, request.value)
-    return once_of_json(json_of(request), [(each.key, each.value) for each in request.increments])
+        return Identified(id_, request, once_of(request.key, request.value))
+    pairs = [(each.key, each.value) for each in request.increments]
+    return Identified(id_, request, once_of_json(request.json, pairs))
 
 
 def once_of(key: str, value: int) -> Once:
@@ -59,8 +62,3 @@ def once_of(key: str, value: int) -> Once:
 def once_of_json(json: bytes, pairs: Sequence[tuple[str, int]]) -> Once:
     """Return what a batch adds that came as this JSON list."""
     return Once(crc32(json), pairs)
-
-
-def json_of(batch: Batch) -> bytes:
-    """Return a batch as JSON list: as it came, if it came so."""
-    return batch.json or msgspec.json.encode(batch.increments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from counters.deltas import Deltas
-from counters.identified import ID_REUSED, Identified, IdReused, once
+from counters.identified import ID_REUSED, Identified, IdReused
 from counters.sections import Request
 from counters.seen_ids import SeenIds
 
@@ -23,7 +23,7 @@ def reused(
     for place, request in enumerate(requests):
         if not isinstance(request, Identified):
             continue
-        fingerprint = once(request.request).fingerprint
+        fingerprint = request.once.fingerprint
         known = accepted.get(request.id)
         if known is None:
             waiting = [each.identified.get(request.id) for each in pending]

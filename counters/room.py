@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from counters.deltas import MAX_ENTRY_BYTES, Deltas, identified_bytes, memory_bytes
-from counters.identified import Identified, once
+from counters.identified import Identified
 from counters.increments import Increment
 from counters.sections import Request
 
@@ -120,5 +120,4 @@ def _of_identified(request: Identified, deltas: Deltas) -> tuple[int, int]:
     """Return how many entries a request with an id takes, and how many bytes."""
     if request.id in deltas.identified:
         return 0, 0
-    added = once(request.request)
-    return len(added.pairs), identified_bytes(request.id, added)
+    return len(request.once.pairs), identified_bytes(request.id, request.once)

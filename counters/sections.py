@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from struct import Struct
 
-from counters.identified import Identified, json_of
+from counters.identified import Identified
 from counters.increments import Batch, Increment
 
 SECTION = Struct("<cI")
@@ -94,7 +94,7 @@ def _identified_sections(requests: Sequence[Identified]) -> list[bytes]:
             ids.append(id_)
             increments.append(each.request)
         else:
-            json = json_of(each.request)
+            json = each.request.json
             parts += [
                 SECTION.pack(JSON_ONCE, 1 + len(id_) + len(json)),
                 bytes([len(id_)]),

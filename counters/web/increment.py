@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from counters.config import config
-from counters.identified import Identified, IdReused
+from counters.identified import Identified, IdReused, identified
 from counters.increments import BadIncrement, Batch, Increment
 from counters.journal import JournalUnwritable
 from counters.receipt import Receipt
@@ -99,7 +99,7 @@ class ReadIdentified(msgspec.Struct, frozen=True, gc=False):
 
     def __call__(self, body: bytes) -> Identified | Reply:
         found = self.read(body)
-        return found if isinstance(found, Reply) else Identified(self.id, found)
+        return found if isinstance(found, Reply) else identified(self.id, found)
 
 
 def _parser_of(fields: Fields) -> Callable[[bytes], Increment | Batch] | Reply:

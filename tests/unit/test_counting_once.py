@@ -16,7 +16,7 @@ from django.db import OperationalError
 from counters import own_journal, totals
 from counters.buffer import Buffer
 from counters.flusher import Flusher
-from counters.identified import ID_REUSED, Identified
+from counters.identified import ID_REUSED, identified
 from counters.identity import totals_ids
 from counters.increments import Batch, Increment
 from counters.journal_folder import OpenJournal
@@ -38,7 +38,7 @@ class Process:
         self.flusher = Flusher(self.buffer, folder, interval_seconds=3600)
 
     def send(self, id_: str, request: Increment | Batch) -> None:
-        assert not self.buffer.record([Identified(id_, request)]).refused
+        assert not self.buffer.record([identified(id_, request)]).refused
 
     def flush(self) -> None:
         self.flusher.flush()
@@ -86,8 +86,8 @@ def test_however_often_and_wherever_it_comes(start: Start, request_: Increment |
 def test_other_ids_and_none_count_beside_it(start: Start) -> None:
     process = start()
     plain = Increment("a", 1)
-    process.buffer.record([plain, Identified("x", plain), plain, Identified("y", plain)])
-    process.buffer.record([Identified("x", plain), batch(a=10), Identified("z", batch(a=100))])
+    process.buffer.record([plain, identified("x", plain), plain, identified("y", plain)])
+    process.buffer.record([identified("x", plain), batch(a=10), identified("z", batch(a=100))])
     process.flush()
     assert counted() == {"a": 1 + 1 + 1 + 1 + 10 + 100}
 
@@ -172,8 +172,8 @@ def test_another_request_with_its_id_is_refused_while_it_waits(
     start: Start, other: Increment | Batch
 ) -> None:
     process = start()
-    first = Identified("x", Increment("a", 1))
-    wrong = Identified("x", other)
+    first = identified("x", Increment("a", 1))
+    wrong = identified("x", other)
     assert process.buffer.record([first, wrong, first]).refused == {1: ID_REUSED}
     assert process.buffer.record([wrong, first]).refused == {0: ID_REUSED}
     process.flush()
@@ -190,7 +190,7 @@ def test_another_request_with_its_id_is_refused_by_every_process_of_the_machine(
     one.send("x", Increment("a", 1))
     if is_flushed:
         one.flush()
-    wrong = Identified("x", Increment("a", 2))
+    wrong = identified("x", Increment("a", 2))
     for process in other, one, start():
         assert process.buffer.record([wrong]).refused == {0: ID_REUSED}
         process.send("x", Increment("a", 1))
@@ -215,11 +215,11 @@ def test_what_waits_with_ids_is_bounded(start: Start) -> None:
     process = start(max_keys=100)
     refused = 0
     for number in range(60):
-        receipt = process.buffer.record([Identified(str(number), batch(a=1, b=1))])
+        receipt = process.buffer.record([identified(str(number), batch(a=1, b=1))])
         refused += len(receipt.refused)
         assert all(isinstance(why, Limit) for why in receipt.refused.values())
     assert refused == 10
-    assert not process.buffer.record([Identified("0", batch(a=1, b=1))]).refused
+    assert not process.buffer.record([identified("0", batch(a=1, b=1))]).refused
     process.flush()
     assert counted() == {"a": 50, "b": 50}
     process.send("more", batch(a=1, b=1))
@@ -228,7 +228,7 @@ def test_what_waits_with_ids_is_bounded(start: Start) -> None:
 def test_damage_costs_the_record_alone(start: Start, tmp_path: Path) -> None:
     process = start()
     ends = [
-        process.buffer.record([Identified(str(number), Increment("a", 10**number))]).end
+        process.buffer.record([identified(str(number), Increment("a", 10**number))]).end
         for number in range(3)
     ]
     (journal,) = (tmp_path / "node").glob("*.journal")

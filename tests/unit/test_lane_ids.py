@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from counters.identified import Identified
+from counters.identified import identified
 from counters.increments import Increment
 from counters.recorder import recorder, stop_recorder
 from counters.web import idempotency
@@ -102,7 +102,7 @@ def test_heads_that_differ_in_their_id_are_known(
     assert len(reads) == 2
     one = Increment("a", 1)
     ids = [*map(str, range(50)), "other"]
-    assert recorded == [one, *(Identified(id_, one) for id_ in ids), one]
+    assert recorded == [one, *(identified(id_, one) for id_ in ids), one]
 
 
 REFUSED = [
