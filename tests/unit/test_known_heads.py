@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from counters.recorder import recorder, stop_recorder
+from counters.recorder import recorder
 from counters.web import replies
 from counters.web.lookup import Lookup
 from counters.web.replies import Reply
@@ -25,13 +24,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x"
 END = b"\r\n\r\n"
 
 
-@pytest.fixture(autouse=True)
-def counting(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A new recorder for each test, which flushes nothing."""
-    settings.COUNTERS = {"JOURNAL_DIR": tmp_path / "journal", "FLUSH_INTERVAL": 3600}
-    stop_recorder()
-    yield
-    stop_recorder()
+pytestmark = pytest.mark.usefixtures("counting")
 
 
 @pytest.fixture(autouse=True)

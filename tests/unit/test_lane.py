@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from counters.recorder import recorder, stop_recorder
+from counters.recorder import recorder
 from counters.web.lookup import Lookup
 from counters.web.replies import Reply
 from incrementer_site import lookups
@@ -20,13 +19,7 @@ from tests.testbed.lane_client import LaneClient
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 
 
-@pytest.fixture(autouse=True)
-def counting(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A new recorder for each test, which flushes nothing."""
-    settings.COUNTERS = {"JOURNAL_DIR": tmp_path / "journal", "FLUSH_INTERVAL": 3600}
-    stop_recorder()
-    yield
-    stop_recorder()
+pytestmark = pytest.mark.usefixtures("counting")
 
 
 def increment(key: str, *headers: str) -> bytes:
