@@ -39,14 +39,11 @@ function init(args)
   for i = 1, count do
     local text = body(kind, i - 1)
     ends[i] = "Content-Length: " .. #text .. "\r\n\r\n" .. text
-    ends[i] = next_id and '"\r\n' .. ends[i] or begin .. ends[i]
+    ends[i] = next_id and '"\r\n' .. ends[i] or ends[i]
   end
 end
 
-function request()
+function request() -- both kinds are put together anew each time: that costs wrk the same
   at = at % count + 1
-  if next_id then
-    return begin .. next_id() .. ends[at]
-  end
-  return ends[at]
+  return begin .. (next_id and next_id() or "") .. ends[at]
 end

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock, RLock
 
 from counters.deltas import Deltas
-from counters.identified import IdReused
+from counters.identified import Copy, Identified, IdReused
 from counters.journal import Journal, JournalUnwritable
 from counters.locks import AnyLock
 from counters.own_journal import OwnJournal, keep_in_place, sync
@@ -86,7 +86,7 @@ class Buffer:
                 parts = sections_of(kinds)
             self._is_recording = True
             try:
-                journal = self._own.append(parts)
+                journal, begin = self._own.append(parts)
             except JournalUnwritable:
                 self._is_recording = False
                 raise
@@ -96,12 +96,23 @@ class Buffer:
             for batch in kinds.batches:
                 for increment in batch.increments:
                     sums[increment.key] += increment.value
-            for identified in kinds.identified:
-                deltas.add_once(identified.id, identified.once)
-                self._seen.add(identified.id, identified.once.fingerprint)
+            if kinds.identified:
+                self._add_identified(kinds.identified, begin)
             self._room.sure_increments -= increments
             self._is_recording = False
             return Receipt(journal, journal.end, refused)
+
+    def _add_identified(self, requests: Sequence[Identified], begin: int) -> None:
+        """Add the requests of one record, which begins there, that are not pending already."""
+        sums, pending, taken = self._deltas.sums, self._deltas.identified, self._taken.identified
+        for request in requests:
+            id_, fingerprint = request.id, request.fingerprint
+            if id_ in pending or id_ in taken:
+                continue
+            pending[id_] = Copy(fingerprint, begin)
+            self._seen.add(id_, fingerprint)
+            for increment in request.increments:
+                sums[increment.key] += increment.value
 
     def _leave_journal(self) -> None:
         """Leave the journal to recovery, and forget what is in memory of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 
 from counters import totals
@@ -14,31 +14,51 @@ logger = logging.getLogger(__name__)
 
 
 def with_new_ids(contents: Contents) -> Mapping[str, int]:
-    """Return the deltas, with what is added once of the ids that are new.
+    """Return the deltas, without those of requests whose ids are known to the database.
 
     To be called in the transaction in which the position moves past them. All ids are known then.
 
     Raises:
         django.db.Error: the database failed.
     """
+    contents = contents.without(learn_ids(contents))
+    if contents.unreadable:
+        totals.after_commit(partial(_tell_of_damaged, contents.unreadable))
+    return contents.deltas
+
+
+def learn_ids(contents: Contents) -> Set[str]:
+    """Have the database know the ids; return those that it knew before.
+
+    To be called in such a transaction.
+
+    Raises:
+        django.db.Error: the database failed.
+    """
     if not contents.identified:
-        return contents.deltas
+        return frozenset()
     ids = {digest(id_): id_ for id_ in contents.identified}
-    inserted = insert_new({each: contents.identified[id_].fingerprint for each, id_ in ids.items()})
-    deltas = contents.deltas.copy()
-    for new in inserted.new:
-        for key, value in contents.identified[ids[new]].pairs:
-            deltas[key] += value
-    reused = contents.reused + [ids[each] for each in inserted.conflicting]
-    if reused:
+    fingerprints = {each: contents.identified[id_].fingerprint for each, id_ in ids.items()}
+    known = insert_new(fingerprints)
+    reused = [ids[each] for each, first in known.items() if first != fingerprints[each]]
+    if reused := contents.reused + reused:
         totals.after_commit(partial(_tell_of_reused, reused))
-    return deltas
+    return {ids[each] for each in known}
 
 
 def _tell_of_reused(ids: Sequence[str]) -> None:
     logger.warning(
         "%d requests had the Idempotency-Key of another one with another body, for example %r:"
         " they do not count.",
+        len(ids),
+        ids[0],
+    )
+
+
+def _tell_of_damaged(ids: Sequence[str]) -> None:
+    logger.error(
+        "%d requests count twice, for example that with the Idempotency-Key %r: copies of them were"
+        " counted before, and what the journal holds of them was damaged while it was in use.",
         len(ids),
         ids[0],
     )

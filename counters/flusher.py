@@ -219,11 +219,11 @@ class Flusher:
                 pending = pending or self._buffer.take(journal)
                 if pending is None:
                     return
-                contents = pending.beyond(position)
                 with journal.open() as file:
+                    contents = pending.beyond(position, file)
                     report_damage(file, journal.path, contents.damaged)
-                self._inserted_ids += len(contents.identified)
-                count_contents(journal.path, position, contents, max_tried)
+                    self._inserted_ids += len(contents.identified)
+                    count_contents(journal.path, position, contents, max_tried)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:
             if pending is not None:

@@ -13,31 +13,35 @@ MAX_ID_LENGTH = 64
 """Longest id of a request, in characters."""
 
 
-class Once(msgspec.Struct, frozen=True, gc=False):
-    """What the request with an id adds: keys, each with a value.
-
-    It may stand in several journals, and more than once in each: it is added if its id is new to
-    the database.
-
-    Attributes:
-        fingerprint: 32 bits that tell it from other requests with the same id.
-    """
-
-    fingerprint: int
-    pairs: Sequence[tuple[str, int]]
-
-
 class Identified(msgspec.Struct, frozen=True, gc=False):
     """An increment or a batch, with the id of its request. `identified` makes one.
 
     Attributes:
         id: 1 to `MAX_ID_LENGTH` printable characters of ASCII.
-        once: what the request adds.
+        fingerprint: 32 bits that tell it from other requests with the same id.
     """
 
     id: str
     request: Increment | Batch
-    once: Once
+    fingerprint: int
+
+    @property
+    def increments(self) -> Sequence[Increment]:
+        """What it adds."""
+        request = self.request
+        return (request,) if isinstance(request, Increment) else request.increments
+
+
+class Copy(msgspec.Struct, frozen=True, gc=False):
+    """Where a request with an id stands in a journal. Others of it may stand elsewhere.
+
+    Attributes:
+        fingerprint: that of the request.
+        begin: where its record begins, in bytes from the file's beginning.
+    """
+
+    fingerprint: int
+    begin: int
 
 
 class IdReused:
@@ -50,15 +54,15 @@ ID_REUSED = IdReused()
 def identified(id_: str, request: Increment | Batch) -> Identified:
     """Return a request with its id. A batch has to have the JSON that it came in."""
     if isinstance(request, Increment):
-        return Identified(id_, request, once_of(request.key, request.value))
-    pairs = [(each.key, each.value) for each in request.increments]
-    return Identified(id_, request, once_of_json(request.json, pairs))
+        return Identified(id_, request, fingerprint_of(request.key, request.value))
+    return Identified(id_, request, fingerprint_of_json(request.json))
 
 
-def once_of(key: str, value: int) -> Once:
-    return Once(crc32(b"%d %b" % (value, key.encode())), ((key, value),))
+def fingerprint_of(key: str, value: int) -> int:
+    """Return the fingerprint of a request for one increment."""
+    return crc32(b"%d %b" % (value, key.encode()))
 
 
-def once_of_json(json: bytes, pairs: Sequence[tuple[str, int]]) -> Once:
-    """Return what a batch adds that came as this JSON list."""
-    return Once(crc32(json), pairs)
+def fingerprint_of_json(json: bytes) -> int:
+    """Return the fingerprint of a batch that came as this JSON list."""
+    return crc32(json)

@@ -123,8 +123,10 @@ class Journal:
         """Whether a record would be refused for no other reason than what no flush has taken."""
         return self.end > self._last_begin and not self.trouble and not self.missing
 
-    def append(self, parts: Sequence[bytes]) -> None:
-        """Write the record of sections, given as their parts, whole or not at all.
+    def append(self, parts: Sequence[bytes]) -> int:
+        """Write the record of sections, given as their parts; return where it begins.
+
+        It is written whole or not at all.
 
         Raises:
             JournalFull: no flush has taken what is written.
@@ -132,9 +134,11 @@ class Journal:
         """
         if self.trouble or self.missing:
             raise JournalUnwritable(self.refusal)
-        if self.end > self._last_begin:
+        begin = self.end
+        if begin > self._last_begin:
             raise self._full()
         self._write(record(self.header.mark, parts))
+        return begin
 
     def _write(self, data: bytes) -> None:
         try:

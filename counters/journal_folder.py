@@ -160,7 +160,7 @@ class OpenJournal:
         size = self.size if until is None else until
         header = self._header()
         if header is None:
-            return Contents(end=position)
+            return Contents(self.file, Header(), position)
         with self._named():
             if self.is_orphan:
                 return self._read_past_damage(header, position, size, progress)
@@ -176,7 +176,7 @@ class OpenJournal:
         """
         size = self.size
         header = self._header()
-        contents = Contents(end=position)
+        contents = Contents(self.file, header or Header(), position)
         with self._named():
             while header is not None and not contents.increments:
                 end = min(position + portion_bytes, size)

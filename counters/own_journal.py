@@ -34,8 +34,10 @@ class OwnJournal:
         self._failed_at = -math.inf
         self._others_bytes = 0
 
-    def append(self, parts: Sequence[bytes]) -> Journal:
-        """Write the record of sections, given as their parts, and return the journal that it is in.
+    def append(self, parts: Sequence[bytes]) -> tuple[Journal, int]:
+        """Write the record of sections, given as their parts.
+
+        Return the journal that it is in, and where it begins there.
 
         Raises:
             JournalUnwritable: it cannot be written. It is logged, if the last one succeeded.
@@ -45,7 +47,7 @@ class OwnJournal:
                 if self.is_full:
                     raise self._full()
                 self.current = self._make()
-            self.current.append(parts)
+            begin = self.current.append(parts)
         except JournalUnwritable as error:
             if not self.write_error:
                 logger.error(
@@ -61,7 +63,7 @@ class OwnJournal:
         if self.write_error:
             self.write_error = ""
             logger.info("Increments are accepted again.")
-        return self.current
+        return self.current, begin
 
     @property
     def refusal(self) -> str:

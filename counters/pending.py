@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import BinaryIO
 
 from counters.deltas import Deltas
 from counters.journal import Journal
@@ -20,7 +22,7 @@ class Pending:
     is_last: bool
     """Whether another journal has taken this one's place, so that nothing more is written to it."""
 
-    def beyond(self, position: int) -> Contents:
+    def beyond(self, position: int, file: BinaryIO) -> Contents:
         """Return what stands after `position` and up to `end`, whoever moved the position there.
 
         1. The position is where this process left it (`start`): that is in memory.
@@ -29,36 +31,54 @@ class Pending:
         3. Somebody else has flushed or reset some of it: that is the rest of the file.
         4. So it is, but the rest of the file is damaged. What is in memory is worth more then: it
            is that, less what the file has before the position. (Unless that is damaged, too.)
+
+        Args:
+            file: the journal's.
         """
+        header = self.journal.header
+        read = partial(read_records, file, header, past_damage=True)
         if position >= self.end:
-            return Contents(end=self.end)
+            return Contents(file, header, self.end)
+        memory = Contents(file, header, self.end, self.deltas.sums, self.deltas.identified)
         if position == self.start:
-            return Contents(
-                end=self.end, deltas=self.deltas.sums, identified=self.deltas.identified
-            )
+            return memory
         if position < self.start:
-            contents = self._read(position, self.start)
-            self._add_memory(contents, sign=1)
-            return contents
-        rest = self._read(position, self.end)
+            return _together(read(position, self.start), memory)
+        rest = read(position, self.end)
         if rest.damaged:
-            before = self._read(self.start, position)
+            before = read(self.start, position)
             if not before.damaged:
-                self._add_memory(before, sign=-1)
-                return before
+                return _less(memory, before)
         return rest
 
-    def _read(self, begin: int, end: int) -> Contents:
-        with self.journal.open() as file:
-            return read_records(file, self.journal.header, begin, end, past_damage=True)
 
-    def _add_memory(self, contents: Contents, sign: int) -> None:
-        """Have `contents` hold what is in memory, plus or minus what it holds."""
-        read, contents.deltas = contents.deltas, self.deltas.sums.copy()
-        for key, value in read.items():
-            contents.deltas[key] += sign * value
-            if not contents.deltas[key]:
-                del contents.deltas[key]
-        # Those in the file before the position are in the database: there they are found.
-        contents.identified = {**contents.identified, **self.deltas.identified}
-        contents.end = self.end
+def _together(earlier: Contents, memory: Contents) -> Contents:
+    """Return what stands in a part of the file, with what is in memory of the part behind it."""
+    copies = earlier.identified.keys() & memory.identified.keys()
+    earlier.reused += [
+        id_
+        for id_ in copies
+        if earlier.identified[id_].fingerprint != memory.identified[id_].fingerprint
+    ]
+    memory = memory.without(copies)
+    for key, value in memory.deltas.items():
+        earlier.deltas[key] += value
+    earlier.identified |= memory.identified
+    earlier.unreadable += memory.unreadable
+    earlier.end = memory.end
+    return earlier
+
+
+def _less(memory: Contents, counted: Contents) -> Contents:
+    """Return what is in memory, without what stands in the part of the file that was counted."""
+    # Of some requests there only a copy may stand, which was not added in memory.
+    counted = counted.without(counted.identified.keys() - memory.identified.keys())
+    deltas = memory.deltas.copy()
+    for key, value in counted.deltas.items():
+        deltas[key] -= value
+        if not deltas[key]:
+            del deltas[key]
+    identified = {
+        id_: copy for id_, copy in memory.identified.items() if id_ not in counted.identified
+    }
+    return replace(memory, deltas=deltas, identified=identified)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 from zlib import crc32
 
-from counters.identified import Once
-from counters.record_content import Content, Damaged, decode_content
+from counters.identified import Copy
+from counters.record_content import Content, Damaged, Pairs, decode_content
 from counters.records import Header, read_record_head, record_head_bytes
 
 _SEARCH_BYTES = 1024 * 1024
@@ -20,28 +20,67 @@ _SEARCH_BYTES = 1024 * 1024
 class Contents:
     """What a part of a journal holds."""
 
+    file: BinaryIO
+    """The journal; to be open as long as something may be taken back."""
+    header: Header
     end: int
     """Where the part ends, in bytes from the file's beginning."""
     deltas: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    identified: dict[str, Once] = field(default_factory=dict)
-    """What is to be added once, by the ids of its requests: the first with each id."""
+    """The sum for each key; of requests with the same id, the first is in it."""
+    identified: dict[str, Copy] = field(default_factory=dict)
+    """Where these stand, by their ids."""
     reused: list[str] = field(default_factory=list)
     """The ids with which others came later that had another body: these do not count."""
     increments: int = 0
-    """How many there are, with those that have ids."""
+    """How many there are, with all that have ids."""
     damaged: list[tuple[int, int]] = field(default_factory=list)
     """Begin and end of each range of bytes that belongs to no whole record."""
+    unreadable: list[str] = field(default_factory=list)
+    """The ids of requests that `without` should have left out, and could not."""
 
-    def add(self, content: Content) -> None:
-        """Add what one record says."""
-        for key, value in content.pairs:
-            self.deltas[key] += value
+    def add(self, content: Content, begin: int) -> None:
+        """Add what the record says that begins there."""
+        self._add(content.pairs)
         self.increments += len(content.pairs)
-        for id_, once in content.identified:
-            first = self.identified.setdefault(id_, once)
-            if first.fingerprint != once.fingerprint:
-                self.reused.append(id_)
+        for once in content.identified:
             self.increments += len(once.pairs)
+            copy = Copy(once.fingerprint, begin)
+            first = self.identified.setdefault(once.id, copy)
+            if first is copy:
+                self._add(once.pairs)
+            elif first.fingerprint != once.fingerprint:
+                self.reused.append(once.id)
+
+    def _add(self, pairs: Pairs) -> None:
+        for key, value in pairs:
+            self.deltas[key] += value
+
+    def without(self, ids: Set[str]) -> Contents:
+        """Return it without the requests that have these ids. Their records are read once more.
+
+        A key whose delta comes to 0 by that is left out: a total that was reset since, and that
+        nothing else is added to, does not come back. Where a record has been damaged since it was
+        written, its requests stay in the deltas, and their ids are `unreadable`.
+        """
+        if not ids:
+            return self
+        deltas, left = self.deltas.copy(), set(ids)
+        for begin in sorted({self.identified[id_].begin for id_ in ids}):
+            found = _record_at(self.file, self.header, begin, self.end)
+            for id_, _, pairs in found[1].identified if found else []:
+                if id_ not in left:
+                    continue
+                left.remove(id_)
+                for key, value in pairs:
+                    deltas[key] -= value
+                    if not deltas[key]:
+                        del deltas[key]
+        return replace(
+            self,
+            deltas=deltas,
+            identified={id_: copy for id_, copy in self.identified.items() if id_ not in ids},
+            unreadable=[*self.unreadable, *left],
+        )
 
 
 def read_records(
@@ -64,7 +103,7 @@ def read_records(
         JournalUnreadable: there are sections of a newer version. Nothing of the part may count.
     """
     at = max(start, header.size)
-    contents = Contents(end=at)
+    contents = Contents(file, header, at)
     while at < end:
         found = _record_at(file, header, at, end)
         if found is None:
@@ -75,7 +114,7 @@ def read_records(
         if contents.end < at:
             contents.damaged.append((contents.end, at))
         length, content = found
-        contents.add(content)
+        contents.add(content, at)
         at += length
         contents.end = at
         if progress:

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from struct import Struct
 from struct import error as StructError  # noqa: N812
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from counters.identified import Once, once_of, once_of_json
+from counters.identified import fingerprint_of, fingerprint_of_json
 from counters.increments import MAX_VALUE, MIN_VALUE
 from counters.records import Header, JournalUnreadable
 from counters.sections import (
@@ -36,14 +36,21 @@ class Damaged(ValueError):
     """The content of a record is not what a record holds."""
 
 
+class Once(NamedTuple):
+    """A request with an id: what is to be added once."""
+
+    id: str
+    fingerprint: int
+    pairs: Pairs
+
+
 @dataclass(slots=True)
 class Content:
     """What a record says."""
 
     pairs: Pairs = field(default_factory=list)
     """Keys, each with a value to add."""
-    identified: list[tuple[str, Once]] = field(default_factory=list)
-    """Ids of requests, each with what is to be added once."""
+    identified: list[Once] = field(default_factory=list)
 
 
 class _AnyIncrement(msgspec.Struct, gc=False):
@@ -102,21 +109,21 @@ def _decode_increments(section: bytes) -> Pairs:
     return list(zip(keys, numbers[:count], strict=True))
 
 
-def _decode_increments_once(section: bytes) -> list[tuple[str, Once]]:
+def _decode_increments_once(section: bytes) -> list[Once]:
     count = _count_of(section)
     _, *numbers = columns_once(count).unpack_from(section)
     texts = _texts(section, columns_once(count).size, numbers[count:])
     keys, ids = texts[:count], texts[count:]
     return [
-        (id_, once_of(key, value))
+        Once(id_, fingerprint_of(key, value), [(key, value)])
         for id_, key, value in zip(ids, keys, numbers[:count], strict=True)
     ]
 
 
-def _decode_json_once(section: bytes) -> tuple[str, Once]:
+def _decode_json_once(section: bytes) -> Once:
     end_of_id = 1 + section[0]
     json = section[end_of_id:]
-    return section[1:end_of_id].decode(), once_of_json(json, _decode_json(json))
+    return Once(section[1:end_of_id].decode(), fingerprint_of_json(json), _decode_json(json))
 
 
 def _count_of(section: bytes) -> int:

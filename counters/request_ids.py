@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from hashlib import blake2b
-from itertools import islice
-from typing import NamedTuple
 
 from django.db import Error
 
@@ -29,19 +27,9 @@ _LOOKED_AT_FOR_EACH = 2
 walks faster than the table grows, and the table holds ids of about twice their retention."""
 _TRANSACTION_ROWS = 20_000
 """Rows that one transaction looks at: some milliseconds, a tenth of a second if all are old."""
-_SLICE_IDS = 10_000
 _FIRST = bytes(ID_BYTES)
 
 _is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
-
-
-class Inserted(NamedTuple):
-    """What became of the ids of a flush. An id in neither was there, with the same fingerprint."""
-
-    new: Set[bytes]
-    """Those that were not there: what came with them is to be counted."""
-    conflicting: set[bytes]
-    """Those that were there with another fingerprint."""
 
 
 def digest(id_: str) -> bytes:
@@ -55,8 +43,10 @@ def digest(id_: str) -> bytes:
     return blake2b(id_.encode(), digest_size=ID_BYTES).digest()
 
 
-def insert_new(ids: Mapping[bytes, int]) -> Inserted:
+def insert_new(ids: Mapping[bytes, int]) -> Mapping[bytes, int]:
     """Insert those ids that are not there, within the transaction of a flush.
+
+    Return those that are there already, each with the fingerprint that it has there.
 
     It is called once in a transaction, before anything is added to the totals: machines that share
     a database take the locks in the same order then.
@@ -69,7 +59,7 @@ def insert_new(ids: Mapping[bytes, int]) -> Inserted:
         django.db.Error: the database failed.
     """
     if not ids:
-        return Inserted(frozenset(), set())
+        return {}
     connection = totals.connection()
     with connection.cursor() as cursor:
         inserted, known = dialect_of(connection).request_ids.insert(cursor, ids)
@@ -78,14 +68,7 @@ def insert_new(ids: Mapping[bytes, int]) -> Inserted:
             f"Table {RequestId._meta.db_table!r} has a trigger that skips rows: what came with an"
             " Idempotency-Key cannot be counted. Drop it."
         )
-    if not known:
-        return Inserted(ids.keys(), set())
-    new: set[bytes] = set()
-    each = iter(ids)
-    while piece := list(islice(each, _SLICE_IDS)):  # a million at once would hold up requests
-        new.update(piece)
-    new.difference_update(known)
-    return Inserted(new, {id_ for id_, fingerprint in known.items() if fingerprint != ids[id_]})
+    return known
 
 
 class Pruner:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counters import totals
-from counters.counting_once import with_new_ids
+from counters.counting_once import learn_ids
 from counters.identity import totals_ids
 from counters.journal_folder import OpenJournal, journals, name_drafts, opened
 from counters.settling import forget_refused, settle_refused
@@ -43,7 +43,7 @@ def reset(folder: Path) -> Reset:
             if is_ours:
                 # What has an id goes, too, but the id is known: it does not come back if it is
                 # sent again.
-                with_new_ids(journal.read(position, until=end))
+                learn_ids(journal.read(position, until=end))
             totals.move_position(journal.name, end)
             if not is_ours:
                 # Its process may be about to count it here, where this database has taken

@@ -23,7 +23,7 @@ def reused(
     for place, request in enumerate(requests):
         if not isinstance(request, Identified):
             continue
-        fingerprint = request.once.fingerprint
+        fingerprint = request.fingerprint
         known = accepted.get(request.id)
         if known is None:
             waiting = [each.identified.get(request.id) for each in pending]

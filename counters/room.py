@@ -6,10 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from counters.deltas import MAX_ENTRY_BYTES, Deltas, identified_bytes, memory_bytes
+from counters.deltas import MAX_ENTRY_BYTES, Deltas, id_memory_bytes, memory_bytes
 from counters.identified import Identified
-from counters.increments import Increment
-from counters.sections import Request
+from counters.sections import Request, increments_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +53,8 @@ class Room:
     ) -> Mapping[int, Limit]:
         """Return the places of the requests that there is no room for, with the limit of each.
 
-        Room is taken in the order of the requests, and only by keys that are not in `deltas`. With
-        room for one: of [new, held, other, new], the third is refused.
+        Room is taken in the order of the requests, and only by keys that are not in `deltas`, and
+        by new ids. With room for one: of [new, held, other, new], the third is refused.
 
         Args:
             increments: how many the requests have together.
@@ -69,20 +68,20 @@ class Room:
         new: set[str] = set()
         refused = {}
         for place, request in enumerate(requests):
-            wanted: set[str] = set()
-            if isinstance(request, Identified):
-                taken_entries, wanted_bytes = _of_identified(request, deltas)
-            else:
-                each = [request] if isinstance(request, Increment) else request.increments
-                wanted = {one.key for one in each if one.key not in deltas.sums} - new
-                taken_entries, wanted_bytes = len(wanted), memory_bytes(wanted)
-            if taken_entries and taken_entries > keys:
+            ids = [request.id] if isinstance(request, Identified) else []
+            if ids and (ids[0] in deltas.identified or ids[0] in taken.identified):
+                continue  # a copy: it adds nothing
+            wanted = {each.key for each in increments_of(request) if each.key not in deltas.sums}
+            wanted -= new
+            entries = len(wanted) + len(ids)
+            wanted_bytes = memory_bytes(wanted) + id_memory_bytes(ids)
+            if entries and entries > keys:
                 refused[place] = self._keys
-            elif taken_entries and wanted_bytes > bytes_:
+            elif entries and wanted_bytes > bytes_:
                 refused[place] = self._bytes
             else:
                 new |= wanted
-                keys -= taken_entries
+                keys -= entries
                 bytes_ -= wanted_bytes
         if refused:
             self._tell(next(iter(refused.values())))
@@ -114,10 +113,3 @@ class Room:
                 limit.reached.capitalize(),
                 limit.setting,
             )
-
-
-def _of_identified(request: Identified, deltas: Deltas) -> tuple[int, int]:
-    """Return how many entries a request with an id takes, and how many bytes."""
-    if request.id in deltas.identified:
-        return 0, 0
-    return len(request.once.pairs), identified_bytes(request.id, request.once)

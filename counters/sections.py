@@ -31,10 +31,13 @@ class Requests:
         entries = len(self.singles)
         for batch in self.batches:
             entries += len(batch.increments)
-        for each in self.identified:
-            request = each.request
-            entries += 1 + (len(request.increments) if isinstance(request, Batch) else 1)
+        for identified in self.identified:
+            entries += 1 + len(identified.increments)
         return entries
+
+
+def increments_of(request: Request) -> Sequence[Increment]:
+    return (request,) if isinstance(request, Increment) else request.increments
 
 
 def split(requests: Sequence[Request]) -> Requests:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class SeenIds:
             self._words[place] = word
 
 
+@lru_cache(maxsize=4096)  # each request asks twice
 def _place_and_word(id_: str, fingerprint: int) -> tuple[int, int]:
     digest = int.from_bytes(blake2b(id_.encode(), digest_size=8).digest())
     tag = digest >> 24

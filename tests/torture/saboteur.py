@@ -73,18 +73,19 @@ def _die_if_ordered(instant: str) -> None:
         os.kill(number or os.getpid(), signal.SIGKILL)
 
 
-def _forking(append: Callable[..., None]) -> Callable[..., None]:
+def _forking(append: Callable[..., int]) -> Callable[..., int]:
     @wraps(append)
-    def wrapped(*args: Any) -> None:
-        append(*args)
+    def wrapped(*args: Any) -> int:
+        begin = append(*args)
         try:
             ledger = Path((_orders / "fork").read_text())
             (_orders / "fork").unlink()
         except FileNotFoundError:
-            return
+            return begin
         if not os.fork():
             _increment_in_child(ledger)
             os._exit(0)
+        return begin
 
     return wrapped
 

@@ -42,7 +42,7 @@ def read(data: bytes, *, position: int = 0, past_damage: bool = True) -> Content
     file = BytesIO(data)
     header = read_header(file)
     if header is None:
-        return Contents(end=position)
+        return Contents(file, HEADER, position)
     return read_records(file, header, position, len(data), past_damage=past_damage)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from counters.identity import totals_ids
 from counters.increments import MAX_VALUE
 from counters.journal_folder import opened
 from counters.reader import Contents
+from counters.records import Header
 from counters.recovery import flush_journals
 from counters.refused_files import keep_refused, refused_draft
 from counters.totals import Refused
@@ -27,7 +29,7 @@ class NotCommitted(Exception):
 
 
 def contents_of(deltas: dict[str, int]) -> Contents:
-    return Contents(end=200, deltas=defaultdict(int, deltas))
+    return Contents(BytesIO(), Header(), 200, defaultdict(int, deltas))
 
 
 def test_a_flush_that_is_repeated_writes_the_same_file_again(
