@@ -23,7 +23,7 @@ from counters.locks import AnyLock
 from counters.orphans import Orphans
 from counters.pending import Pending
 from counters.recovery import recover_journals
-from counters.request_ids import Pruner
+from counters.request_ids import pruner
 from counters.state import FlusherState
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,6 @@ class Flusher:
         self._stopping = Event()
         self._give_up_at = math.inf
         self._thread = Thread(target=self._run, name="flusher", daemon=True)
-        self._inserted_ids = 0  # since ids were pruned last
         self._state_lock = Lock()
         self._began: float | None = None
         self._succeeded_at = time.monotonic()
@@ -68,7 +67,6 @@ class Flusher:
         self._told: set[str] = set()  # what the log has, since it failed first
         self._is_unfit = False
         self._prune_at = time.monotonic() + _PRUNE_SECONDS
-        self._ids_pruner = Pruner()
 
     def start(self) -> None:
         self._leave_room()  # before the first increment
@@ -134,8 +132,7 @@ class Flusher:
             self._leave_room()
             self._flush_all()
             self._prune()
-            self._ids_pruner.after_flush(self._inserted_ids)
-            self._inserted_ids = 0
+            pruner.after_flush()
             totals.tidy()
         finally:
             # Each flush has a connection of its own: one kept open would go on writing to a
@@ -222,7 +219,6 @@ class Flusher:
                 with journal.open() as file:
                     contents = pending.beyond(position, file)
                     report_damage(file, journal.path, contents.damaged)
-                    self._inserted_ids += len(contents.identified)
                     count_contents(journal.path, position, contents, max_tried)
                 totals.move_position(journal.name, max(position, pending.end))
         except BaseException:

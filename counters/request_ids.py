@@ -60,6 +60,7 @@ def insert_new(ids: Mapping[bytes, int]) -> Mapping[bytes, int]:
     """
     if not ids:
         return {}
+    pruner.inserted_ids += len(ids)
     connection = totals.connection()
     with connection.cursor() as cursor:
         inserted, known = dialect_of(connection).request_ids.insert(cursor, ids)
@@ -77,17 +78,22 @@ class Pruner:
     Args:
         begin: where it begins. Without it, somewhere: processes that are often started anew get
             everywhere, too.
+
+    Attributes:
+        inserted_ids: how many ids this process has inserted since it pruned last.
     """
 
     def __init__(self, begin: bytes | None = None) -> None:
-        self._begin = os.urandom(ID_BYTES) if begin is None else begin
+        self._begin = begin
         self._failure = ""
+        self.inserted_ids = 0
 
-    def after_flush(self, inserted_ids: int) -> None:
-        """Prune as much as a flush calls for that has inserted so many ids.
+    def after_flush(self) -> None:
+        """Prune as much as the ids call for that were inserted.
 
         A failure is logged, when it begins and when it has another cause: the next flush prunes.
         """
+        inserted_ids, self.inserted_ids = self.inserted_ids, 0
         try:
             self.prune(max(_LEAST_LOOKED_AT, _LOOKED_AT_FOR_EACH * inserted_ids))
         except Error as error:
@@ -109,6 +115,8 @@ class Pruner:
         connection = totals.connection()
         dialect = dialect_of(connection).request_ids
         hours = config().idempotency_hours + TOLERANCE_HOURS
+        if self._begin is None:
+            self._begin = os.urandom(ID_BYTES)
         deleted = 0
         while step_rows > 0:
             rows = min(step_rows, _TRANSACTION_ROWS)
@@ -120,3 +128,7 @@ class Pruner:
                 break
             step_rows -= rows
         return deleted
+
+
+pruner = Pruner()
+"""That of this process."""

