@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Lock, Thread
 from typing import NamedTuple, Self
 from uuid import UUID
@@ -41,14 +42,16 @@ class StandIn:
     """A service that counts in memory; as a context manager it runs.
 
     Attributes:
+        url: where it is.
         orders: what to answer to the next requests; where there is none, it does its work.
         received: all requests that were answered.
         totals: the sum for each key.
         token: where it is set, requests without it are 401.
     """
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, tls: SSLContext | None = None) -> None:
         self.port = port or free_port()
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.orders: deque[Order] = deque()
         self.received: list[Received] = []
         self.totals: Counter[str] = Counter()
@@ -59,10 +62,10 @@ class StandIn:
         handler = type("Handler", (_Handler,), {"stand_in": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
         self._server.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def __enter__(self) -> Self:
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
