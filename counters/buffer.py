@@ -77,7 +77,8 @@ class Buffer:
             if increments > self._room.sure_increments:
                 refused = self._room.refused(requests, increments, deltas, self._taken)
             if kinds.identified:
-                refused = {**refused, **reused(requests, (deltas, self._taken), self._seen)}
+                pending = (deltas, self._taken)
+                refused = {**refused, **reused(requests, refused, pending, self._seen)}
             if refused:
                 kept = [each for place, each in enumerate(requests) if place not in refused]
                 if not kept:
@@ -139,7 +140,8 @@ class Buffer:
             journal = self._own.current
             limit = self._room.reached(self._deltas, self._taken)
             return BufferState(
-                pending_keys=self._deltas.entries + self._taken.entries,
+                pending_keys=len(self._deltas.sums) + len(self._taken.sums),
+                pending_ids=len(self._deltas.identified) + len(self._taken.identified),
                 memory_bytes=self._deltas.memory_bytes + self._taken.memory_bytes,
                 journal_bytes=journal.end - self._start if journal else 0,
                 refusal=limit.reached if limit else self._own.refusal,

@@ -38,6 +38,10 @@ _MAX_TOLD = 10
 """Causes of failures that are logged before a flush succeeds again: each may have a new text."""
 _LAST_SECONDS = 10.0
 """How long a process that ends goes on trying keys of which the database refuses many."""
+_SETTLED_SECONDS = 2 * _LONGEST_PAUSE_SECONDS
+"""How long flushes have to have succeeded before ids of requests are pruned. Copies of what counted
+a day ago may wait in the journals of others, whose flushes failed as long as these did: they are to
+find its id."""
 _PRUNE_SECONDS = 3600.0
 """From one deletion of old positions to the next, and from the start to the first. On SQLite their
 dates are of the machine's own clock, which may begin at 1970 and then jump. By the first deletion
@@ -67,6 +71,7 @@ class Flusher:
         self._told: set[str] = set()  # what the log has, since it failed first
         self._is_unfit = False
         self._prune_at = time.monotonic() + _PRUNE_SECONDS
+        self._settled_at = time.monotonic() + _SETTLED_SECONDS
 
     def start(self) -> None:
         self._leave_room()  # before the first increment
@@ -132,7 +137,8 @@ class Flusher:
             self._leave_room()
             self._flush_all()
             self._prune()
-            pruner.after_flush()
+            if time.monotonic() >= self._settled_at:
+                pruner.after_flush()
             totals.tidy()
         finally:
             # Each flush has a connection of its own: one kept open would go on writing to a
@@ -250,6 +256,7 @@ class Flusher:
                 self._succeeded_at = time.monotonic()
             else:
                 self._failures, self._error = failures + 1, f"{type(error).__name__}: {error}"
+                self._settled_at = time.monotonic() + _SETTLED_SECONDS
                 is_new = self._error not in self._told and len(self._told) < _MAX_TOLD
                 if is_new:
                     self._told.add(self._error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from counters.deltas import Deltas
 from counters.identified import ID_REUSED, Identified, IdReused
@@ -11,17 +11,21 @@ from counters.seen_ids import SeenIds
 
 
 def reused(
-    requests: Sequence[Request], pending: Sequence[Deltas], seen: SeenIds
+    requests: Sequence[Request],
+    refused: Collection[int],
+    pending: Sequence[Deltas],
+    seen: SeenIds,
 ) -> Mapping[int, IdReused]:
     """Return the places of requests whose id is that of another one, as far as this machine knows.
 
     Args:
+        refused: the places of those that are refused for another reason: they use up no id.
         pending: what waits to be flushed.
     """
     found: dict[int, IdReused] = {}
     accepted: dict[str, int] = {}
     for place, request in enumerate(requests):
-        if not isinstance(request, Identified):
+        if not isinstance(request, Identified) or place in refused:
             continue
         fingerprint = request.fingerprint
         known = accepted.get(request.id)

@@ -40,11 +40,15 @@ class Room:
 
     def __init__(self, max_keys: int, max_bytes: int) -> None:
         self.sure_increments = 0
-        self._keys = Limit("MAX_PENDING_KEYS", max_keys, f"{max_keys} keys wait to be flushed")
+        self._keys = Limit(
+            "MAX_PENDING_KEYS",
+            max_keys,
+            f"{max_keys} keys and ids of requests wait to be flushed",
+        )
         self._bytes = Limit(
             "MAX_PENDING_BYTES",
             max_bytes,
-            f"the keys that wait to be flushed take {max_bytes} bytes of memory",
+            f"the keys and ids that wait to be flushed take {max_bytes} bytes of memory",
         )
         self._has_told = False
 
@@ -109,7 +113,8 @@ class Room:
         if not self._has_told:
             self._has_told = True
             logger.warning(
-                "%s: increments of other keys get 503 until a flush has succeeded. (%s)",
+                "%s: increments of other keys, and all with new ids, get 503 until a flush has"
+                " succeeded. (%s)",
                 limit.reached.capitalize(),
                 limit.setting,
             )

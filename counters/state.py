@@ -13,8 +13,10 @@ class BufferState:
     """What is pending, and what stands in the way of more; all as of one moment."""
 
     pending_keys: int
+    pending_ids: int
+    """Of requests."""
     memory_bytes: int
-    """What the pending keys and their deltas take."""
+    """What the pending keys, their deltas and the ids take."""
     journal_bytes: int
     """What of the journal is not flushed."""
     refusal: str

@@ -30,7 +30,7 @@ def test_new_keys_over_the_limit_get_503_and_old_ones_count(start_service: Start
     assert_unavailable(service.post(batch, JSON))
     assert service.post(batch.replace("d", "b"), JSON).status == 200
     service.increment("c")
-    assert service.log().count("increments of other keys get 503") == 1
+    assert service.log().count("increments of other keys, and all with new ids, get 503") == 1
     service.stop()
     assert service.totals() == {"a": 2, "b": 2, "c": 2}
 
@@ -55,7 +55,7 @@ def test_long_keys_over_the_limit_of_memory_get_503_and_old_ones_count(
     assert accepted == 8  # some 120 kB each
     assert service.post(batch(0), JSON).status == 200
     service.increment("short")
-    assert service.log().count("increments of other keys get 503") == 1
+    assert service.log().count("increments of other keys, and all with new ids, get 503") == 1
     assert "MAX_PENDING_BYTES" in service.log()
     service.stop()
     totals = service.totals()

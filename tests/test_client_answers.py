@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from incrementer_client import Counter
-from incrementer_client.answer import MAX_RETRY_AFTER_SECONDS, Answer
+from incrementer_client.answer import MAX_RETRY_AFTER_SECONDS, Answer, Verdict
 from incrementer_client.pauses import pause_seconds
 from tests.testbed.ports import free_port
 from tests.testbed.stand_in import Order, StandIn
@@ -109,6 +109,12 @@ def test_without_a_spool_the_log_has_what_will_never_count(
     (record,) = (each for each in caplog.records if each.levelno == logging.ERROR)
     assert '[{"key":"a","value":5}]' in record.getMessage()
     assert "400 (so ordered)" in record.getMessage()
+
+
+def test_an_id_that_is_ahead_of_the_services_clock_waits_for_it() -> None:
+    refused = Answer(400, b'{"error": "it is ahead", "field": "Idempotency-Key", "limit": 1}')
+    assert refused.verdict is Verdict.AGAIN_ONCE_MENDED
+    assert Answer(400, b'{"error": "no", "field": "key"}').verdict is Verdict.REFUSED
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404])

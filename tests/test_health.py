@@ -12,7 +12,7 @@ from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
 
 BEARER = {"Authorization": "Bearer token"}
-DETAILS = {"pending_keys", "journal_bytes", "seconds_since_flush", "last_error"}
+DETAILS = {"pending_keys", "pending_ids", "journal_bytes", "seconds_since_flush", "last_error"}
 
 
 @pytest.mark.parametrize("command", [GUNICORN, WSGI], ids=["event loop", "Django"])

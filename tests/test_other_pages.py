@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 
 from tests.testbed.browser import chromium
+from tests.testbed.commands import ROOT
 from tests.testbed.ports import free_port
 from tests.testbed.programs import needs
 from tests.testbed.service import StartService
@@ -67,6 +68,27 @@ def shop() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_the_function_in_the_docs_counts_once_though_the_service_is_away_at_first(
+    start_service: StartService,
+) -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    function = page[page.index("async function count(") :].partition("```")[0]
+    with shop() as origin, chromium() as browser:
+        service = start_service(CORS_ORIGINS=origin, FLUSH_INTERVAL="0.2")
+        service.stop()
+        browser.get(origin)
+        browser.execute_script(
+            f"{function} window.counted = count(arguments[0], 'from a page', 2)",
+            f"http://127.0.0.1:{service.port}/increment",
+        )
+        service.start()
+        said = browser.execute_async_script(
+            "counted.then(() => 'counted', String).then(arguments[0])"
+        )
+    assert said == "counted"
+    service.wait_for_totals({"from a page": 2})
 
 
 @pytest.mark.parametrize("may_read", [True, False])

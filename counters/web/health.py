@@ -36,6 +36,7 @@ def answer(request: Request) -> Reply:
 def _details(state: State) -> dict[str, Any]:
     return {
         "pending_keys": state.buffer.pending_keys,
+        "pending_ids": state.buffer.pending_ids,
         "journal_bytes": state.buffer.journal_bytes,
         "seconds_since_flush": round(state.flusher.seconds_since_flush, 1),
         "last_error": state.last_error,

@@ -54,6 +54,11 @@ _match_uuid7 = re.compile(
 ).fullmatch
 
 
+MAX_FIELD_LENGTH = 1000
+"""Longest value of the header, with quotes, escapes and parameters. To look at one takes 0.2 us for
+each character."""
+
+
 def _error(problem: str, limit: int = MAX_ID_LENGTH, status: int = 400) -> Reply:
     return replies.error(status, f"{FIELD} {problem}", field=FIELD, limit=limit)
 
@@ -61,6 +66,10 @@ def _error(problem: str, limit: int = MAX_ID_LENGTH, status: int = 400) -> Reply
 _TWICE = _error("is given twice", 1)
 _EMPTY = _error("is empty", 1)
 _TOO_LONG = _error(f"is longer than {MAX_ID_LENGTH} characters")
+_FIELD_TOO_LONG = _error(
+    f"is longer than {MAX_FIELD_LENGTH} characters, with all that is around the id",
+    MAX_FIELD_LENGTH,
+)
 _OTHER_CHARACTERS = _error("has other characters than printable ASCII")
 _NO_STRING = _error("begins with a quote and is no string as RFC 9651 has it")
 
@@ -84,7 +93,10 @@ def id_of(sent: str | None) -> str | Reply | None:
     """
     if sent is None:
         return None
-    id_ = _unquoted(sent.strip(" \t"))
+    sent = sent.strip(" \t")
+    if len(sent) > MAX_FIELD_LENGTH:
+        return _FIELD_TOO_LONG
+    id_ = _unquoted(sent)
     if isinstance(id_, Reply):
         return id_
     if not id_:

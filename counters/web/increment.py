@@ -39,6 +39,9 @@ _PARSERS: dict[str, Callable[[bytes], Increment | Batch]] = {
     "application/json": parse_json,
 }
 
+_MAX_PREFER_LENGTH = 1000
+"""A longer wish is not looked at: a server may ignore any (RFC 7240, 2)."""
+
 OTHER_METHOD = replies.not_allowed("POST")
 """The reply to another method than POST."""
 
@@ -126,7 +129,7 @@ def representation(recorded: Recordable) -> Lookup:
 
 def wants_representation(fields: Fields) -> bool:
     """Return whether a client wants the new totals (RFC 7240), and may read them."""
-    if "return" not in fields.prefer.lower():
+    if "return" not in fields.prefer.lower() or len(fields.prefer) > _MAX_PREFER_LENGTH:
         return False
     preferences = [each.partition(";")[0] for each in fields.prefer.lower().split(",")]
     wanted = ["".join(each.replace('"', "").split()) for each in preferences]

@@ -23,12 +23,12 @@ _ERRORS = {
     "401": "Authorization: Bearer with the right token is needed.",
     "403": "Who asks may not do that.",
     "404": "The key was never counted.",
-    "409": "The database refuses it; or the id of the request is too old.",
+    "409": "The database refuses the change; of an increment, the id is too old.",
     "413": "The body is too long.",
     "415": "The body is of a type that is not known.",
     "422": "The id of the request was that of one with another body; nothing of it counts.",
     "431": "The request's line and headers are too long.",
-    "500": "It is not known whether this counts, or changed a total.",
+    "500": "It is not known whether this counts, or changed a total. With an id, repeat it.",
     "501": "The body comes in an encoding that is not known.",
     "503": "Not now: the same request may succeed later.",
 }
@@ -143,7 +143,7 @@ IDEMPOTENCY_KEY = {
         f"An id of the request, of 1 to {MAX_ID_LENGTH} characters of printable ASCII, in quotes or"
         " bare: however often the same request comes, it counts once. `/` says for how many hours.",
     ),
-    "schema": {"type": "string", "minLength": 1},
+    "schema": {"type": "string", "minLength": 1, "maxLength": idempotency.MAX_FIELD_LENGTH},
     "example": '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
 }
 _HEX = "^#?([0-9a-fA-F]{3}){1,2}$"

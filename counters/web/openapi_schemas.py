@@ -19,6 +19,7 @@ _KEY: Json = {
 _VALUE: Json = {"type": "integer", "minimum": MIN_VALUE, "maximum": MAX_VALUE}
 _DETAILS: Json = {
     "pending_keys": {"type": "integer"},
+    "pending_ids": {"type": "integer"},
     "journal_bytes": {"type": "integer"},
     "seconds_since_flush": {"type": "number"},
     "last_error": {"type": "string"},

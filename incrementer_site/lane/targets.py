@@ -47,7 +47,7 @@ def refusal_of(version: str, target: bytes, headers: Headers) -> Reply | None:
 
 def wrong_host(version: str, headers: Headers) -> Reply | None:
     """Return the reply to a request whose Host is not as it has to be (RFC 9112, 3.2)."""
-    hosts = [value for name, value in headers if name == b"host"]
+    hosts = [value.strip(b" \t") for name, value in headers if name == b"host"]
     if len(hosts) > 1:
         return replies.error(400, "Host is given twice", field="Host")
     if not hosts and version == "1.1":

@@ -211,6 +211,17 @@ def test_of_two_requests_with_one_id_the_first_flushed_counts_and_the_log_says_s
     assert "'the id'" in told
 
 
+def test_what_there_is_no_room_for_uses_up_no_id(start: Start) -> None:
+    process = start(max_keys=3)
+    too_much = identified("x", batch(a=1, b=1, c=1))
+    fits = identified("x", Increment("a", 1))
+    refused = process.buffer.record([too_much, fits]).refused
+    assert list(refused) == [0]
+    assert isinstance(refused[0], Limit)
+    process.flush()
+    assert counted() == {"a": 1}
+
+
 def test_what_waits_with_ids_is_bounded(start: Start) -> None:
     process = start(max_keys=100)
     refused = 0

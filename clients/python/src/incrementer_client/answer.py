@@ -19,7 +19,7 @@ class Verdict(Enum):
     AGAIN = auto()
     """The same batch may count later."""
     AGAIN_ONCE_MENDED = auto()
-    """So it may, once somebody has mended the address or the token: it is asked slowly."""
+    """So it may, once somebody has mended the address, the token or a clock: it is asked slowly."""
     REFUSED = auto()
     """This batch will never count (400, 413, 422 and others), or nobody knows any more whether it
     does (409: its id is too old)."""
@@ -36,6 +36,8 @@ class Answer:
         if 200 <= self.status < 300:
             return Verdict.COUNTS
         if self.status in _WRONG_SETTINGS or self.status < 400:  # a redirect is not followed
+            return Verdict.AGAIN_ONCE_MENDED
+        if self.status == 400 and self._said("field") == "Idempotency-Key":  # ahead of its time
             return Verdict.AGAIN_ONCE_MENDED
         # 409 with Retry-After: another copy of the request is being worked on.
         if self.status >= 500 or self.status in _NOT_NOW or self.retry_after is not None:
@@ -59,8 +61,11 @@ class Answer:
 
     def __str__(self) -> str:
         """The status, and the service's sentence."""
+        sentence = self._said("error")
+        return str(self.status) if sentence is None else f"{self.status} ({sentence})"
+
+    def _said(self, name: str) -> object:
         try:
-            sentence = json.loads(self.body)["error"]
+            return json.loads(self.body)[name]
         except (ValueError, TypeError, KeyError):
-            return str(self.status)
-        return f"{self.status} ({sentence})"
+            return None

@@ -81,7 +81,9 @@ class Sender:
             seconds = pause_seconds(self._failures, self._max_pause_seconds)
             self._fail(f"the service says {answer}", answer.retry_after_seconds + seconds)
         elif verdict is Verdict.AGAIN_ONCE_MENDED:
-            problem = f"the service says {answer}: the address or the token has to be mended"
+            problem = (
+                f"the service says {answer}: the address, the token or a clock has to be mended"
+            )
             seconds = slow_pause_seconds(self._max_pause_seconds)
             self._fail(problem, max(seconds, answer.retry_after_seconds))
         else:
