@@ -37,13 +37,15 @@ def learn_ids(contents: Contents) -> Set[str]:
     """
     if not contents.identified:
         return frozenset()
-    ids = {digest(id_): id_ for id_ in contents.identified}
+    ids: dict[bytes, str] = {}
+    # Whoever knows another's id can make one with the same digest: of the two, one counts.
+    twins = {id_ for id_ in contents.identified if ids.setdefault(digest(id_), id_) != id_}
     fingerprints = {each: contents.identified[id_].fingerprint for each, id_ in ids.items()}
     known = insert_new(fingerprints)
     reused = [ids[each] for each, first in known.items() if first != fingerprints[each]]
     if reused := contents.reused + reused:
         totals.after_commit(partial(_tell_of_reused, reused))
-    return {ids[each] for each in known}
+    return {ids[each] for each in known} | twins
 
 
 def _tell_of_reused(ids: Sequence[str]) -> None:

@@ -133,22 +133,8 @@ class OpenJournal:
         except OSError as error:
             raise JournalUnreadable(f"{self.path} cannot be read: {error.strerror}") from error
 
-    def end(self, position: int, size: int) -> int:
-        """Return where the journal ended when it had `size` bytes, with what is damaged in it."""
-        header = self._header()
-        if header is None:
-            return position
-        with self._named():
-            return self._read_past_damage(header, position, size).end
-
-    def read(
-        self,
-        position: int,
-        progress: Callable[[int], object] | None = None,
-        *,
-        until: int | None = None,
-    ) -> Contents:
-        """Return what stands after `position`, up to `until` or to where the file ends now.
+    def read(self, position: int, progress: Callable[[int], object] | None = None) -> Contents:
+        """Return what stands after `position`, up to where the file ends now.
 
         Of a living process's journal, that is what stands before the first record that is not
         whole. It may be being written just now; or it is damaged, and its process still knows
@@ -157,16 +143,10 @@ class OpenJournal:
         Raises:
             JournalUnreadable: it is no journal, or it is of a newer version.
         """
-        size = self.size if until is None else until
-        header = self._header()
-        if header is None:
-            return Contents(self.file, Header(), position)
-        with self._named():
-            if self.is_orphan:
-                return self._read_past_damage(header, position, size, progress)
-            return read_records(
-                self.file, header, position, size, past_damage=False, progress=progress
-            )
+        size = self.size
+        if self.is_orphan:
+            return self.read_past_damage(position, size, progress)
+        return self._read(position, size, past_damage=False, progress=progress)
 
     def read_portion(self, position: int, portion_bytes: int) -> Contents:
         """Return the whole records that follow `position`: as many as a portion holds, or one.
@@ -175,39 +155,51 @@ class OpenJournal:
             JournalUnreadable: it is no journal, or it is of a newer version.
         """
         size = self.size
-        header = self._header()
-        contents = Contents(self.file, header or Header(), position)
-        with self._named():
-            while header is not None and not contents.increments:
-                end = min(position + portion_bytes, size)
-                contents = read_records(self.file, header, position, end, past_damage=False)
-                if end == size:
-                    break
-                portion_bytes *= 2
-        return contents
+        while True:
+            end = min(position + portion_bytes, size)
+            contents = self._read(position, end, past_damage=False)
+            if contents.increments or end >= size:
+                return contents
+            portion_bytes *= 2
 
-    def _read_past_damage(
-        self,
-        header: Header,
-        position: int,
-        size: int,
-        progress: Callable[[int], object] | None = None,
+    def read_past_damage(
+        self, position: int, size: int, progress: Callable[[int], object] | None = None
     ) -> Contents:
-        """Return what stands after `position`; it ends before what looks like a record's beginning.
+        """Return what stood after `position` when the file had `size` bytes, past what is damaged.
+
+        It ends before what looks like a record's beginning.
 
         A record of which only the beginning is there was not acknowledged, as far as this file
         knows: it is being written, or undone, just now. Or the file is a copy that was made in the
         middle of a write: the original, should it be flushed later, has the whole record, and the
         position must not stand in the middle of it.
+
+        Raises:
+            JournalUnreadable: it is no journal, or it is of a newer version.
         """
-        contents = read_records(
-            self.file, header, position, size, past_damage=True, progress=progress
-        )
+        contents = self._read(position, size, past_damage=True, progress=progress)
         if contents.damaged:
             begin, end = contents.damaged[-1]
             if end == size:
-                contents.end = torn_begin(self.file, header, begin, size)
+                with self._named():
+                    contents.end = torn_begin(self.file, contents.header, begin, size)
         return contents
+
+    def _read(
+        self,
+        position: int,
+        end: int,
+        *,
+        past_damage: bool,
+        progress: Callable[[int], object] | None = None,
+    ) -> Contents:
+        header = self._header()
+        if header is None:  # its process died while it wrote that
+            return Contents(self.file, Header(), position)
+        with self._named():
+            return read_records(
+                self.file, header, position, end, past_damage=past_damage, progress=progress
+            )
 
 
 @contextmanager

@@ -39,12 +39,12 @@ def reset(folder: Path) -> Reset:
         forget_refused(folder, accepted)
         for journal, is_ours in standing_journals(folder, accepted):
             position = totals.lock_position(journal.name)
-            end = journal.end(position, journal.size)
+            contents = journal.read_past_damage(position, journal.size)
             if is_ours:
                 # What has an id goes, too, but the id is known: it does not come back if it is
                 # sent again.
-                learn_ids(journal.read(position, until=end))
-            totals.move_position(journal.name, end)
+                learn_ids(contents)
+            totals.move_position(journal.name, contents.end)
             if not is_ours:
                 # Its process may be about to count it here, where this database has taken
                 # another one's place. Or it is another service's: the position does no harm.

@@ -143,7 +143,7 @@ def _flush_whole(journal: OpenJournal) -> None:
     with suppress(FileNotFoundError):  # its process has just flushed and removed it
         end = flush_whole(journal).end
         # What looks like the beginning of a record is being written, and not acknowledged yet.
-        if not journal.is_orphan and end < size and journal.end(end, size) > end:
+        if not journal.is_orphan and end < size and journal.read_past_damage(end, size).end > end:
             raise JournalUnreadable(
                 f"{journal.path} is damaged, and its process counts from memory what it held with"
                 " its next flush"

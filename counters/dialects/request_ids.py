@@ -113,9 +113,11 @@ class SQLiteIds:
 
 
 class PostgreSQLIds:
-    """They are two arrays, or in a temporary table where these would be very long.
+    """They are two arrays, or several pairs of such where these would be very long.
 
-    All insert in the order of ids: so two machines cannot wait for each other.
+    All insert in the order of ids: so two machines cannot wait for each other. (With several pairs
+    they can, if they have copies of the same requests: then PostgreSQL ends one of the flushes,
+    which is tried again.)
     """
 
     _hour = "floor(extract(epoch FROM now()) / 3600)::integer"
@@ -139,35 +141,27 @@ class PostgreSQLIds:
 
     def _insert(self, cursor: CursorWrapper, ids: Mapping[bytes, int]) -> list[bytes]:
         """Insert what is not there; return what was."""
-        source, parameters = "unnest(%s::uuid[], %s::integer[]) AS given (id, fingerprint)", []
-        if len(ids) <= _MAX_PARAMETER_IDS:
-            parameters = _arrays(list(slices(ids)))
-        else:
+        rest: list[bytes] = []
+        pieces = slices(ids)
+        while some := list(islice(pieces, _MAX_PARAMETER_IDS // _SLICE_IDS)):
             cursor.execute(
-                "CREATE TEMPORARY TABLE IF NOT EXISTS counters_ids (id uuid, fingerprint integer)"
-                " ON COMMIT DROP"
-            )
-            cursor.execute("TRUNCATE pg_temp.counters_ids")
-            for piece in slices(ids):
-                cursor.execute(
-                    f"INSERT INTO pg_temp.counters_ids SELECT * FROM {source}", _arrays([piece])
+                f"""
+                WITH given AS MATERIALIZED (
+                    SELECT id, fingerprint
+                    FROM unnest(%s::uuid[], %s::integer[]) AS given (id, fingerprint)
+                ),
+                inserted AS (
+                    INSERT INTO {self._table} (id, fingerprint, seen)
+                    SELECT id, fingerprint, {self._hour} FROM given ORDER BY id
+                    ON CONFLICT (id) DO NOTHING RETURNING id
                 )
-            cursor.execute("ANALYZE pg_temp.counters_ids")
-            source = "pg_temp.counters_ids"
-        cursor.execute(
-            f"""
-            WITH given AS MATERIALIZED (SELECT id, fingerprint FROM {source}),
-            inserted AS (
-                INSERT INTO {self._table} (id, fingerprint, seen)
-                SELECT id, fingerprint, {self._hour} FROM given ORDER BY id
-                ON CONFLICT (id) DO NOTHING RETURNING id
+                SELECT id FROM given
+                WHERE NOT EXISTS (SELECT FROM inserted WHERE inserted.id = given.id)
+                """,
+                _arrays(some),
             )
-            SELECT id FROM given
-            WHERE NOT EXISTS (SELECT FROM inserted WHERE inserted.id = given.id)
-            """,
-            parameters,
-        )
-        return [id_.bytes for (id_,) in cursor.fetchall()]
+            rest += [id_.bytes for (id_,) in cursor.fetchall()]
+        return rest
 
     def _fingerprints(self, cursor: CursorWrapper, ids: Collection[bytes]) -> dict[bytes, int]:
         if not ids:

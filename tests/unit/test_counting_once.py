@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -67,6 +68,13 @@ def counted() -> dict[str, int]:
 def batch(**increments: int) -> Batch:
     pairs = [Increment(key, value) for key, value in increments.items()]
     return Batch(pairs, msgspec.json.encode(pairs))
+
+
+def damage(journal: Path, end: int) -> None:
+    """Damage the record that ends there."""
+    with journal.open("r+b") as file:
+        file.seek(end - 5)
+        file.write(b"\xff")
 
 
 @pytest.mark.parametrize("request_", [Increment("a", 3), batch(a=1, b=2)], ids=["one", "batch"])
@@ -152,19 +160,49 @@ def test_what_comes_while_a_reset_looks_at_its_journal_counts(
     """The reset knows the ids of what it skips, and of nothing that comes behind it."""
     process = start()
     process.send("before", Increment("a", 1))
-    end = OpenJournal.end
+    size = OpenJournal.size
 
-    def end_and_one_more(journal: OpenJournal, *arguments: int) -> int:
-        found = end(journal, *arguments)
+    def size_and_one_more(journal: OpenJournal) -> int:
+        found: int = size.fget(journal)  # type: ignore[attr-defined]
         process.send("meanwhile", Increment("a", 10))
         return found
 
-    monkeypatch.setattr(OpenJournal, "end", end_and_one_more)
-    reset(tmp_path / "node")
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenJournal, "size", property(size_and_one_more))
+        reset(tmp_path / "node")
     for id_ in "before", "meanwhile":
         process.send(id_, Increment("a", 1 if id_ == "before" else 10))
     process.flush()
     assert counted() == {"a": 10}
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_reset_knows_the_ids_behind_damage(start: Start, tmp_path: Path, lives: bool) -> None:
+    first, other = start(), start()
+    for number in range(4):
+        end = first.buffer.record([identified(str(number), Increment("a", 10**number))]).end
+        if number == 1:
+            damaged_end = end
+    (journal,) = (tmp_path / "node").glob("*.journal")
+    damage(journal, damaged_end)
+    if not lives:
+        first.buffer.close()
+    reset(tmp_path / "node")
+    for number in range(4):
+        other.send(str(number), Increment("a", 10**number))
+    other.flush()
+    assert counted() == {"a": 10}
+
+
+def test_of_two_ids_with_one_digest_one_counts_once(start: Start) -> None:
+    """Who knows an id can make a UUID that has its digest: no retry may count for that."""
+    process = start()
+    twin = str(UUID(bytes=blake2b(b"order-9", digest_size=16).digest()))
+    for _ in range(3):
+        process.send("order-9", Increment("a", 1))
+        process.send(twin, Increment("a", 1))
+        process.flush()
+    assert counted() == {"a": 1}
 
 
 @pytest.mark.parametrize("other", [Increment("a", 2), Increment("b", 1), batch(a=1)], ids=str)
@@ -234,13 +272,6 @@ def test_what_waits_with_ids_is_bounded(start: Start) -> None:
     process.flush()
     assert counted() == {"a": 98, "b": 98}
     process.send("more", batch(a=1, b=1))
-
-
-def damage(journal: Path, end: int) -> None:
-    """Damage the record that ends there."""
-    with journal.open("r+b") as file:
-        file.seek(end - 5)
-        file.write(b"\xff")
 
 
 def test_damage_costs_the_record_alone(start: Start, tmp_path: Path) -> None:
