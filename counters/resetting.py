@@ -35,7 +35,6 @@ def reset(folder: Path) -> Reset:
         Everything is as it was then.
     """
     with no_flush_between(folder) as accepted:
-        here = []
         forget_refused(folder, accepted)
         for journal, is_ours in standing_journals(folder, accepted):
             position = totals.lock_position(journal.name)
@@ -44,13 +43,10 @@ def reset(folder: Path) -> Reset:
                 # What has an id goes, too, but the id is known: it does not come back if it is
                 # sent again.
                 learn_ids(contents)
+            # If it is not: its process may be about to count it here, where this database has taken
+            # another one's place. Or it is another service's: the position does no harm.
             totals.move_position(journal.name, contents.end)
-            if not is_ours:
-                # Its process may be about to count it here, where this database has taken
-                # another one's place. Or it is another service's: the position does no harm.
-                totals.retire_position(journal.name)
-            here.append(journal.name)
-        return Reset(totals.delete_totals(), totals.count_positions_except(here))
+        return Reset(totals.delete_totals(), journals_elsewhere(folder))
 
 
 @contextmanager
@@ -65,6 +61,14 @@ def no_flush_between(folder: Path) -> Iterator[Collection[bytes]]:
         accepted = totals_ids().accepted
         settle_refused(folder, accepted)
         yield accepted
+
+
+def journals_elsewhere(folder: Path) -> int:
+    """Return how many journals have a position in the database, and no file here.
+
+    To be called where flushes are kept out.
+    """
+    return totals.count_positions_except([path.stem for path in journals(folder)])
 
 
 def standing_journals(

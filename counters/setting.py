@@ -22,7 +22,7 @@ from counters.journal_folder import OpenJournal
 from counters.listing import totals_in
 from counters.models import Number
 from counters.records import JournalUnreadable
-from counters.resetting import Reset, no_flush_between, standing_journals
+from counters.resetting import Reset, journals_elsewhere, no_flush_between, standing_journals
 from counters.settling import forget_refused
 
 _STATEMENT_KEYS = 500
@@ -112,13 +112,11 @@ def all_counted(replaced: Callable[[Collection[str]], Collection[str]]) -> Itera
     with suppress(NotCaughtUp):  # what is in the way is found again below, and told exactly
         catch_up(folder)  # most of it beforehand: so flushes are kept out for an instant only
     with no_flush_between(folder) as accepted:
-        here = []
         for journal, is_ours in standing_journals(folder, accepted):
             if is_ours:
                 _flush_whole(journal)
-            here.append(journal.name)
         forget_refused(folder, accepted, replaced)
-        yield totals.count_positions_except(here)
+        yield journals_elsewhere(folder)
 
 
 @contextmanager

@@ -150,8 +150,11 @@ def retire_position(journal: str) -> None:
 
 
 def is_counted(journal: str, end: int) -> bool:
-    """Return whether all of a journal is in the totals, up to its end."""
-    return Position.objects.filter(journal=journal, position__gte=end).exists()
+    """Return whether all of a journal was in the totals, up to its end, when its file was removed.
+
+    That its position is there tells nothing: a reset may have moved it.
+    """
+    return Position.objects.filter(journal=journal, position__gte=end, retired=True).exists()
 
 
 def is_up_to_date(journal: str, position: int) -> bool:

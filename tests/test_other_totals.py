@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from tests.testbed.databases import locked
 from tests.testbed.service import NEVER, Service, StartService
 from tests.testbed.waiting import wait_for
@@ -49,6 +51,26 @@ def test_a_journal_is_not_counted_into_another_database(start_service: StartServ
     assert other.totals() == {}
     service.manage("flushnumbers")
     assert service.totals() == {"flushed": 1, "a": 110}
+
+
+@pytest.mark.parametrize(
+    "change", [("resetnumbers", "--noinput"), ("resetnumbers", "--noinput", "a")]
+)
+def test_a_reset_of_other_totals_beside_a_living_process_takes_nothing_from_it(
+    start_service: StartService, change: tuple[str, ...]
+) -> None:
+    service = start_service(WEB_CONCURRENCY="1", FLUSH_INTERVAL=NEVER)
+    service.increment("a", 110)
+    other = other_totals(service)
+    assert "other machines" not in other.manage(*change)
+    service.kill()
+    with other:
+        other.wait_for_log("is for the totals of another database")
+        other.stop()
+    assert other.totals() == {}
+    assert "other machines" not in other.manage(*change)
+    service.manage("flushnumbers")
+    assert service.totals() == {"a": 110}
 
 
 def test_a_journal_of_a_lost_database_can_be_adopted(start_service: StartService) -> None:
