@@ -20,11 +20,11 @@ class Outbox(Protocol):
     def first(self) -> Batch | None:
         """Return the batch to be sent next, which stays here."""
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> bool:
         """Give it its id, if it has none, before it is sent for the first time.
 
-        Raises:
-            OSError: that could not be kept, so it must not be sent.
+        Returns:
+            False where that could not be kept, so it must not be sent. That is logged.
         """
 
     def done(self, batch: Batch) -> None:
@@ -60,8 +60,9 @@ class MemoryOutbox:
     def first(self) -> Batch | None:
         return self._batch
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> bool:
         batch.id = batch.id or str(uuid7())
+        return True
 
     def done(self, batch: Batch) -> None:
         self._batch = None

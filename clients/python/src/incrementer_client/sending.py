@@ -60,7 +60,9 @@ class Sender:
         was_open = False
         try:
             was_open = self._connection.open(min(self._timeout_seconds, left))
-            self._outbox.begin(batch)
+            if not self._outbox.begin(batch):
+                self._fail("", None, quiet=True)
+                return True
             if batch is self._attempted:
                 self.sent.retries += 1
             self._attempted = batch
