@@ -15,7 +15,7 @@ class Outbox(Protocol):
     """Batches, of which one thread puts in and another one takes out the oldest."""
 
     def put(self, batch: Batch) -> bool:
-        """Take a batch in; return whether there was room. Raises OSError: it could not be kept."""
+        """Take a batch in; return whether there was room."""
 
     def first(self) -> Batch | None:
         """Return the batch to be sent next, which stays here."""
@@ -69,7 +69,7 @@ class MemoryOutbox:
 
     def set_aside(self, batch: Batch, why: str, status: int) -> None:
         self._batch = None
-        log.error("%s. These do not count, and are kept nowhere else: %s", why, _text(batch))
+        log_refused(batch, why)
 
     def look_around(self) -> None:
         pass
@@ -85,6 +85,10 @@ class MemoryOutbox:
         sent = self._batch
         for batch in [*filter(None, [sent]), *batches]:
             log_lost(batch)
+
+
+def log_refused(batch: Batch, why: str) -> None:
+    log.error("%s. These do not count, and are kept nowhere else: %s", why, _text(batch))
 
 
 def log_lost(batch: Batch) -> None:

@@ -17,20 +17,18 @@ Each batch is a file that has exactly the bytes of the request. Its name says th
 from __future__ import annotations
 
 import errno
-import time
+import os
 from collections import deque
 from pathlib import Path
 from threading import Lock
 
 from incrementer_client.batch import Batch
-from incrementer_client.outbox import log, log_lost
+from incrementer_client.outbox import log, log_lost, log_refused
 from incrementer_client.owned_folder import OwnedFolder, make_owned_folder, sync_folder, take_over
-from incrementer_client.spool_files import bytes_on_disk, file_sizes, find_batches, write_whole
+from incrementer_client.spool_files import Used, bytes_on_disk, find_batches, write_whole
 from incrementer_client.uuid7 import uuid7
 
 _REFUSED = "refused"
-_MEASURE_SECONDS = 1
-"""How long what other processes have in the spool is taken to be the same."""
 
 
 class Spool:
@@ -40,39 +38,66 @@ class Spool:
         self._own: OwnedFolder | None = None
         self._taken_over: list[OwnedFolder] = []
         self._left: set[Path] = set()  # folders with a file that cannot be removed: not given up
-        self._batches: deque[Batch] = deque()  # without their bodies, but for the first
+        # Without their bodies, but for the first and one that could not be written.
+        self._batches: deque[Batch] = deque()
         self._changing = Lock()  # guards what stands above: one thread puts in, another takes out
-        self._used_bytes = 0
-        self._measured_at = -float(_MEASURE_SECONDS)
+        self._used = Used(path)
+        self._last_problem = ""
 
     def put(self, batch: Batch) -> bool:
+        """Take a batch in; return whether there was room.
+
+        Where it cannot be written and nothing else is to be sent, it is sent from memory.
+        """
+        problem = self._write(batch)
+        if problem and problem != self._last_problem:
+            log.warning("Increments stay in memory: %s", problem)
+        self._last_problem = problem
+        if not problem:
+            entry = Batch(b"", batch.increments, batch.id, batch.path)
+        elif self._has_other_work() or os.path.lexists(batch.path or ""):  # a rest of it on disk
+            return False
+        else:
+            entry = Batch(batch.body, batch.increments)
+        with self._changing:
+            self._batches.append(entry)
+        return True
+
+    def _has_other_work(self) -> bool:
+        with self._changing:
+            return not all(each.problem for each in self._batches)
+
+    def _write(self, batch: Batch) -> str:
+        """Write the file of a batch; return what is the matter, if it cannot be written."""
         size = bytes_on_disk(len(batch.body))
         if self.used_bytes() + size > self._max_bytes:
-            return False
+            return f"the spool {self._path} is full"
         try:
+            if self._own is not None and not self._own.path.is_dir():  # somebody has removed it
+                self._own.give_up()
+                self._own = None
             if self._own is None:
                 self._own = make_owned_folder(self._path)
             if batch.path is None or batch.path.parent != self._own.path:
                 # It stays the same where this fails and is tried again: so there is one file.
-                batch.path = self._own.path / f"{uuid7()}.{batch.increments}.waiting"
+                name = f"{batch.id}.{batch.increments}.sent"
+                if batch.id is None:
+                    name = f"{uuid7()}.{batch.increments}.waiting"
+                batch.path = self._own.path / name
             write_whole(batch.path, batch.body)
-        except OSError:
-            if self._own is not None and not self._own.path.is_dir():  # somebody has removed it
-                self._own.give_up()
-                self._own = None
-            raise
-        with self._changing:
-            self._used_bytes += size
-            self._batches.append(Batch(b"", batch.increments, path=batch.path))
-        return True
+        except OSError as error:
+            return f"the spool {self._path} cannot be written: {error.strerror}"
+        self._used.add(size)
+        return ""
 
     def first(self) -> Batch | None:
         for _ in range(len(self._batches)):
             batch = self._batches[0]
             if batch.body:
                 return batch
+            assert batch.path is not None, "what is in memory has its body"
             try:
-                batch.body = _path(batch).read_bytes()
+                batch.body = batch.path.read_bytes()
                 if batch.body:
                     return batch
                 self._postpone(batch, "it is empty")
@@ -88,9 +113,12 @@ class Spool:
         if batch.id is not None:
             return True
         new_id = str(uuid7())
-        path = _path(batch).with_name(f"{new_id}.{batch.increments}.sent")
+        if batch.path is None:
+            batch.id = new_id
+            return True
+        path = batch.path.with_name(f"{new_id}.{batch.increments}.sent")
         try:
-            _path(batch).rename(path)
+            batch.path.rename(path)
             batch.path = path
             sync_folder(path.parent)
         except FileNotFoundError:
@@ -117,27 +145,31 @@ class Spool:
             self._batches.append(batch)
 
     def done(self, batch: Batch) -> None:
+        self._drop(batch)
+        if batch.path is None:
+            return
         try:
-            _path(batch).unlink(missing_ok=True)
+            batch.path.unlink(missing_ok=True)
         except OSError as error:  # it would be sent again, with the same id
             log.warning("%s counts, and cannot be removed: %s", batch.path, error.strerror)
-            self._left.add(_path(batch).parent)
-        self._drop(batch)
-        with self._changing:
-            self._used_bytes -= bytes_on_disk(len(batch.body))
+            self._left.add(batch.path.parent)
+        self._used.add(-bytes_on_disk(len(batch.body)))
 
     def set_aside(self, batch: Batch, why: str, status: int) -> None:
+        self._drop(batch)
+        if batch.path is None:
+            log_refused(batch, why)
+            return
         refused = self._path / _REFUSED
         path = refused / f"{batch.id}.{status}.json"
         try:
             refused.mkdir(mode=0o700, exist_ok=True)
-            _path(batch).rename(path)
+            batch.path.rename(path)
             sync_folder(refused)
             log.error("%s. Its %d increments are kept in %s", why, batch.increments, path)
         except OSError as error:
             log.error("%s. It cannot be moved to %s: %s", why, refused, error.strerror)
-            self._left.add(_path(batch).parent)
-        self._drop(batch)
+            self._left.add(batch.path.parent)
 
     def _drop(self, batch: Batch) -> None:
         with self._changing:
@@ -181,7 +213,7 @@ class Spool:
     def _give_up_empty(self) -> None:
         """Let go of folders that were taken over and whose batches are all answered."""
         with self._changing:
-            needed = {_path(batch).parent for batch in self._batches} | self._left
+            needed = {batch.path.parent for batch in self._batches if batch.path} | self._left
         for folder in list(self._taken_over):
             if folder.path not in needed:
                 folder.give_up()
@@ -192,21 +224,15 @@ class Spool:
             return sum(batch.increments for batch in self._batches)
 
     def used_bytes(self) -> int:
-        """Return what the whole spool takes on disk, of all processes, as of a second ago."""
-        now = time.monotonic()
-        with self._changing:
-            if now - self._measured_at >= _MEASURE_SECONDS:
-                self._used_bytes = sum(map(bytes_on_disk, file_sizes(self._path)))
-                self._measured_at = now
-            return self._used_bytes
+        return self._used.bytes()
 
     def abandon(self, batches: list[Batch]) -> None:
+        with self._changing:
+            in_memory = [batch for batch in self._batches if batch.path is None]
+        for batch in in_memory:
+            if self._write(batch):
+                log_lost(batch)
         for batch in batches:
             log_lost(batch)
         for folder in [*filter(None, [self._own]), *self._taken_over]:
             folder.give_up()
-
-
-def _path(batch: Batch) -> Path:
-    assert batch.path is not None, "every batch of a spool has a file"
-    return batch.path

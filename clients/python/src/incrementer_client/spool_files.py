@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from incrementer_client.batch import Batch
 from incrementer_client.owned_folder import sync_folder
@@ -15,6 +17,8 @@ _NAME = re.compile(r"([0-9a-f-]{36})\.(\d+)\.(waiting|sent)")
 _DRAFT = ".draft"
 _BLOCK_BYTES = 4096
 """The least that a file takes on disk."""
+_MEASURE_SECONDS = 1
+"""How long what other processes have in the spool is taken to be the same."""
 
 
 def write_whole(path: Path, body: bytes) -> None:
@@ -46,7 +50,30 @@ def find_batches(folder: Path) -> Iterator[Batch]:
                 path.unlink()
 
 
-def file_sizes(path: Path) -> Iterator[int]:
+class Used:
+    """What a whole spool takes on disk, of all processes, as of a second ago."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bytes = 0
+        self._measured_at = -float(_MEASURE_SECONDS)
+        self._changing = Lock()
+
+    def bytes(self) -> int:
+        now = time.monotonic()
+        with self._changing:
+            if now - self._measured_at >= _MEASURE_SECONDS:
+                self._bytes = sum(map(bytes_on_disk, _sizes(self._path)))
+                self._measured_at = now
+            return self._bytes
+
+    def add(self, size: int) -> None:
+        """Say what this process has just written; where it is negative, removed."""
+        with self._changing:
+            self._bytes += size
+
+
+def _sizes(path: Path) -> Iterator[int]:
     with suppress(OSError):
         for folder in os.scandir(path):
             with suppress(OSError):  # its owner is gone
