@@ -15,6 +15,7 @@ import pytest
 
 from incrementer_client import Closed, Counter, Full
 from incrementer_client.batch import batches
+from incrementer_client.gathering import Gathering
 from tests.testbed.ports import free_port
 from tests.testbed.stand_in import StandIn
 
@@ -124,6 +125,28 @@ def test_keys_that_are_there_count_on_where_there_is_no_room_for_others(away: Co
     assert away.stats().queued == len(taken) + 1
     with pytest.raises(Full):
         away.increment("another")
+
+
+def test_a_key_that_waits_to_be_sent_counts_on_and_is_one_key() -> None:
+    gathering = Gathering(max_keys=3, batch_keys=3, on_first=lambda: None)
+    for _ in range(2):
+        for key in "abc":
+            gathering.add(key, 1)
+        with pytest.raises(Full):
+            gathering.add("d", 1)
+        assert gathering.take() == ({"a": 1, "b": 1, "c": 1}, 3)
+    gathering.let_go()
+    gathering.add("d", 1)
+
+
+def test_half_of_max_keys_that_are_counted_all_the_time_are_never_full() -> None:
+    counter = Counter(
+        f"http://127.0.0.1:{free_port()}", max_keys=100, batch_keys=100, interval_seconds=0
+    )
+    for _ in range(2000):
+        for i in range(51):
+            counter.increment(f"key:{i}")
+    assert counter.close(0) == 2000 * 51
 
 
 def test_room_comes_back_with_the_service(stand_in: StandIn) -> None:
