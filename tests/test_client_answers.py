@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 
 from incrementer_client import Counter
 from incrementer_client.answer import MAX_RETRY_AFTER_SECONDS, Answer, Verdict
+from incrementer_client.connection import Connection
 from incrementer_client.pauses import pause_seconds
 from tests.testbed.ports import free_port
 from tests.testbed.stand_in import Order, StandIn
@@ -138,6 +140,30 @@ def test_the_token_is_sent(stand_in: StandIn) -> None:
     with Counter(stand_in.url, token="secret") as counter:
         counter.increment("a")
     assert stand_in.totals == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://[::1]", ("::1", 80)),
+        ("https://[2001:db8::8]/counts", ("2001:db8::8", 443)),
+        ("https://[2001:db8::8]:8443", ("2001:db8::8", 8443)),
+        ("http://counter.example", ("counter.example", 80)),
+    ],
+)
+def test_it_is_asked_at_the_address_that_the_url_has(
+    monkeypatch: pytest.MonkeyPatch, url: str, address: tuple[str, int]
+) -> None:
+    asked = []
+
+    def create_connection(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    with pytest.raises(ConnectionRefusedError):
+        Connection(url, None, None).open(1)
+    assert asked == [address]
 
 
 def test_an_outage_is_logged_once_and_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:

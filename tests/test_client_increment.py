@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Iterator
 from enum import IntEnum, StrEnum
 from threading import Thread
@@ -230,9 +231,12 @@ def test_signal_handlers_and_finalizers_count_in_the_middle_of_an_increment(
     [
         ({"url": "localhost:3333"}, "http://"),
         ({"url": "http://user:password@host"}, "more than a host"),
+        ({"url": "http://[::1"}, "no address"),
+        ({"url": "http://host:99999"}, "no address"),
         ({"url": "http://host/?a=b"}, "more than a host"),
         ({"url": "http://host/a b"}, "escaped"),
         ({"token": "a\nb"}, "token"),
+        ({"token": ""}, "empty"),
         ({"batch_keys": 10_001}, "batch_keys"),
         ({"batch_bytes": 100}, "batch_bytes"),
         ({"max_keys": 10}, "max_keys"),
@@ -244,3 +248,24 @@ def test_signal_handlers_and_finalizers_count_in_the_middle_of_an_increment(
 def test_arguments_that_cannot_work_are_refused(arguments: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Counter(**{"url": "http://localhost", **arguments})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "htps://user:secret@host",
+        "http://user:secret@host",
+        "http://user:secret/more@host",
+        "http://user:secret@host/a b",
+        "http://user:secret\u2100@host",
+    ],
+)
+def test_an_error_about_the_address_does_not_show_a_password(url: str) -> None:
+    with pytest.raises(ValueError, match="url") as refused:
+        Counter(url)
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_the_token_is_not_shown() -> None:
+    counter = Counter("http://localhost", token="secret")
+    assert "secret" not in repr(vars(counter))
