@@ -64,6 +64,8 @@ def test_the_pause_that_the_service_asks_for_is_kept(stand_in: StandIn) -> None:
         ("999999999", MAX_RETRY_AFTER_SECONDS),
         ("soon", 0),
         ("-5", 0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2024 00:00:00 +9999999999", 0),
         (format_datetime(datetime(2001, 1, 1, tzinfo=UTC), usegmt=True), 0),
     ],
 )
@@ -133,6 +135,46 @@ def test_a_wrong_address_or_token_costs_nothing_once_it_is_mended(
     assert len(warnings) == 1
     assert "mended" in warnings[0].getMessage()
     assert stand_in.totals == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>please log in</html>"),
+        (200, b"{}"),
+        (204, b""),
+        (400, b"<html>The plain HTTP request was sent to HTTPS port</html>"),
+        (400, b"[" * 60_000),
+        (413, b"<html>Request Entity Too Large</html>"),
+        (421, None),
+        (426, None),
+    ],
+)
+def test_what_the_service_itself_has_not_said_costs_nothing(
+    stand_in: StandIn, caplog: pytest.LogCaptureFixture, status: int, body: bytes | None
+) -> None:
+    stand_in.orders.extend([Order(status, body=body)] * 2)
+    with counting_in(stand_in) as counter:
+        counter.increment("a")
+        wait_for(lambda: stand_in.totals["a"] == 1, "it to count")
+    assert counter.stats().sent == 1
+    (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert f"says {status}" in warning.getMessage()
+    assert "mended" in warning.getMessage()
+
+
+def test_problems_that_come_in_turn_are_told_once_each_and_on_one_line(
+    stand_in: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(5):
+        stand_in.orders.append(Order(503, body=b'{"error": "%d\\nforged\\u001b[31m"}' % i))
+        stand_in.orders.append(Order(502))
+    with counting_in(stand_in) as counter:
+        counter.increment("a")
+        wait_for(lambda: counter.stats().sent == 1, "it to count")
+    told = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert ["503" in each for each in told] == [True, False]
+    assert told[0].isprintable()
 
 
 def test_the_token_is_sent(stand_in: StandIn) -> None:
