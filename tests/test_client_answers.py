@@ -235,6 +235,21 @@ def test_a_connection_that_the_service_has_closed_meanwhile_is_no_trouble(
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
+def test_a_connection_that_is_closed_after_each_failure_is_no_other_problem(
+    stand_in: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.orders.extend([Order(503)] * 1000)
+    with counting_in(stand_in) as counter:
+        counter.increment("a")
+        for count in range(1, 5):
+            stand_in.wait_for_requests(5 * count)
+            stand_in.close_connections()
+        stand_in.orders.clear()
+        wait_for(lambda: counter.stats().sent == 1, "it to count")
+    (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "503" in warning.getMessage()
+
+
 def test_what_remains_is_said_and_logged_with_its_amounts(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

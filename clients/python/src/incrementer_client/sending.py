@@ -70,7 +70,7 @@ class Sender:
             answer = self._connection.post(batch.body, batch.id)
         except FAILURES as error:
             self._connection.close()
-            if was_open and self._failures == 0:
+            if was_open:
                 self._pause(0)  # it was closed meanwhile, which is no sign of trouble
             else:
                 kind = type(error).__name__
@@ -86,9 +86,10 @@ class Sender:
             seconds = pause_seconds(self._failures, self._max_pause_seconds)
             self._fail(kind, f"the service says {answer}", answer.retry_after_seconds + seconds)
         elif verdict is Verdict.AGAIN_ONCE_MENDED:
-            problem = f"the service says {answer}: the address, the token, a proxy or a clock has to be mended"
+            to_mend = "the address, the token, a proxy or a clock has to be mended"
             seconds = slow_pause_seconds(self._max_pause_seconds)
-            self._fail(kind, problem, max(seconds, answer.retry_after_seconds))
+            seconds = max(seconds, answer.retry_after_seconds)
+            self._fail(kind, f"the service says {answer}: {to_mend}", seconds)
         else:
             if self._told:
                 log.info("The service answers again")
