@@ -69,7 +69,10 @@ def make_owned_folder(spool: Path) -> OwnedFolder:
 
 def take_over(spool: Path) -> Iterator[OwnedFolder]:
     """Yield the folders in `spool` that have no living owner; they are this process's then."""
-    for path in sorted(spool.glob(f"{_PREFIX}*")):
+    paths: list[Path] = []
+    with suppress(OSError):  # too many files are open
+        paths = sorted(spool.glob(f"{_PREFIX}*"))
+    for path in paths:
         with suppress(OSError):  # its owner removes it just now
             if folder := _lock(path):
                 yield folder

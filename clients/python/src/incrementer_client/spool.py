@@ -29,6 +29,8 @@ from incrementer_client.spool_files import Used, bytes_on_disk, find_batches, wr
 from incrementer_client.uuid7 import uuid7
 
 _REFUSED = "refused"
+_TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
+"""No fault of the file that is being opened."""
 
 
 class Spool:
@@ -104,7 +106,7 @@ class Spool:
             except FileNotFoundError:
                 self._removed(batch)
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE):  # it is not about this file
+                if error.errno in _TOO_MANY_OPEN:
                     return None
                 self._postpone(batch, f"it cannot be read: {error.strerror}")
         return None
@@ -188,6 +190,9 @@ class Spool:
                     find_batches(folder.path), key=lambda each: (each.id is None, each.path)
                 )
             except OSError as error:
+                if error.errno in _TOO_MANY_OPEN:
+                    folder.give_up()
+                    continue
                 log.error("%s stays there, and cannot be read: %s", folder.path, error.strerror)
                 self._hold(folder)
                 continue
