@@ -76,19 +76,25 @@ def test_an_odd_file_holds_up_no_batch_and_is_told_once(
     assert path.exists()
 
 
+@pytest.mark.parametrize("counts", [True, False])
 def test_a_file_that_cannot_be_removed_or_moved_is_not_taken_over_again(
-    stand_in: StandIn, spool: Path
+    spool: Path, counts: bool
 ) -> None:
-    left = left_folder(spool)
-    (left / f"{uuid7()}.1.sent").write_bytes(b"[]")
+    path = left_folder(spool) / f"{uuid7()}.1.sent"
+    path.write_bytes(b"[]")
     taker = Spool(spool, 1_000_000)
     taker.look_around()
     batch = taker.first()
     assert batch is not None
-    (spool / "refused").touch()  # no folder: nothing can be moved there
-    taker.set_aside(batch, "No", 400)
+    if counts:
+        path.unlink()
+        path.mkdir()  # which `unlink` does not remove
+        taker.done(batch)
+    else:
+        (spool / "refused").touch()  # no folder: nothing can be moved there
+        taker.set_aside(batch, "No", 400)
     taker.look_around()
-    assert taker.first() is None
+    assert taker.waiting() == 0
 
 
 def test_a_lock_that_is_removed_under_its_owner_costs_nothing(
