@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 
 from incrementer_client import Counter
 from incrementer_client.answer import MAX_RETRY_AFTER_SECONDS, Answer, Verdict
+from incrementer_client.connection import Connection
 from incrementer_client.pauses import pause_seconds
 from tests.testbed.ports import free_port
 from tests.testbed.stand_in import Order, StandIn
@@ -62,6 +64,8 @@ def test_the_pause_that_the_service_asks_for_is_kept(stand_in: StandIn) -> None:
         ("999999999", MAX_RETRY_AFTER_SECONDS),
         ("soon", 0),
         ("-5", 0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2024 00:00:00 +9999999999", 0),
         (format_datetime(datetime(2001, 1, 1, tzinfo=UTC), usegmt=True), 0),
     ],
 )
@@ -133,11 +137,75 @@ def test_a_wrong_address_or_token_costs_nothing_once_it_is_mended(
     assert stand_in.totals == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>please log in</html>"),
+        (200, b"{}"),
+        (204, b""),
+        (400, b"<html>The plain HTTP request was sent to HTTPS port</html>"),
+        (400, b"[" * 60_000),
+        (413, b"<html>Request Entity Too Large</html>"),
+        (421, None),
+        (426, None),
+    ],
+)
+def test_what_the_service_itself_has_not_said_costs_nothing(
+    stand_in: StandIn, caplog: pytest.LogCaptureFixture, status: int, body: bytes | None
+) -> None:
+    stand_in.orders.extend([Order(status, body=body)] * 2)
+    with counting_in(stand_in) as counter:
+        counter.increment("a")
+        wait_for(lambda: stand_in.totals["a"] == 1, "it to count")
+    assert counter.stats().sent == 1
+    (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert f"says {status}" in warning.getMessage()
+    assert "mended" in warning.getMessage()
+
+
+def test_problems_that_come_in_turn_are_told_once_each_and_on_one_line(
+    stand_in: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(5):
+        stand_in.orders.append(Order(503, body=b'{"error": "%d\\nforged\\u001b[31m"}' % i))
+        stand_in.orders.append(Order(502))
+    with counting_in(stand_in) as counter:
+        counter.increment("a")
+        wait_for(lambda: counter.stats().sent == 1, "it to count")
+    told = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert ["503" in each for each in told] == [True, False]
+    assert told[0].isprintable()
+
+
 def test_the_token_is_sent(stand_in: StandIn) -> None:
     stand_in.token = "secret"
     with Counter(stand_in.url, token="secret") as counter:
         counter.increment("a")
     assert stand_in.totals == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://[::1]", ("::1", 80)),
+        ("https://[2001:db8::8]/counts", ("2001:db8::8", 443)),
+        ("https://[2001:db8::8]:8443", ("2001:db8::8", 8443)),
+        ("http://counter.example", ("counter.example", 80)),
+    ],
+)
+def test_it_is_asked_at_the_address_that_the_url_has(
+    monkeypatch: pytest.MonkeyPatch, url: str, address: tuple[str, int]
+) -> None:
+    asked = []
+
+    def create_connection(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    with pytest.raises(ConnectionRefusedError):
+        Connection(url, None, None).open(1)
+    assert asked == [address]
 
 
 def test_an_outage_is_logged_once_and_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -165,6 +233,21 @@ def test_a_connection_that_the_service_has_closed_meanwhile_is_no_trouble(
             stand_in.close_connections()
     assert stand_in.totals == {"a": 3}
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def test_a_connection_that_is_closed_after_each_failure_is_no_other_problem(
+    stand_in: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.orders.extend([Order(503)] * 1000)
+    with counting_in(stand_in) as counter:
+        counter.increment("a")
+        for count in range(1, 5):
+            stand_in.wait_for_requests(5 * count)
+            stand_in.close_connections()
+        stand_in.orders.clear()
+        wait_for(lambda: counter.stats().sent == 1, "it to count")
+    (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "503" in warning.getMessage()
 
 
 def test_what_remains_is_said_and_logged_with_its_amounts(

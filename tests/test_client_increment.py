@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Iterator
 from enum import IntEnum, StrEnum
 from threading import Thread
@@ -15,6 +16,7 @@ import pytest
 
 from incrementer_client import Closed, Counter, Full
 from incrementer_client.batch import batches
+from incrementer_client.gathering import Gathering
 from tests.testbed.ports import free_port
 from tests.testbed.stand_in import StandIn
 
@@ -126,6 +128,28 @@ def test_keys_that_are_there_count_on_where_there_is_no_room_for_others(away: Co
         away.increment("another")
 
 
+def test_a_key_that_waits_to_be_sent_counts_on_and_is_one_key() -> None:
+    gathering = Gathering(max_keys=3, batch_keys=3, on_first=lambda: None)
+    for _ in range(2):
+        for key in "abc":
+            gathering.add(key, 1)
+        with pytest.raises(Full):
+            gathering.add("d", 1)
+        assert gathering.take() == ({"a": 1, "b": 1, "c": 1}, 3)
+    gathering.let_go()
+    gathering.add("d", 1)
+
+
+def test_half_of_max_keys_that_are_counted_all_the_time_are_never_full() -> None:
+    counter = Counter(
+        f"http://127.0.0.1:{free_port()}", max_keys=100, batch_keys=100, interval_seconds=0
+    )
+    for _ in range(2000):
+        for i in range(51):
+            counter.increment(f"key:{i}")
+    assert counter.close(0) == 2000 * 51
+
+
 def test_room_comes_back_with_the_service(stand_in: StandIn) -> None:
     with Counter(stand_in.url, max_keys=5, batch_keys=5, interval_seconds=0) as counter:
         refused = 0
@@ -207,9 +231,12 @@ def test_signal_handlers_and_finalizers_count_in_the_middle_of_an_increment(
     [
         ({"url": "localhost:3333"}, "http://"),
         ({"url": "http://user:password@host"}, "more than a host"),
+        ({"url": "http://[::1"}, "no address"),
+        ({"url": "http://host:99999"}, "no address"),
         ({"url": "http://host/?a=b"}, "more than a host"),
         ({"url": "http://host/a b"}, "escaped"),
         ({"token": "a\nb"}, "token"),
+        ({"token": ""}, "empty"),
         ({"batch_keys": 10_001}, "batch_keys"),
         ({"batch_bytes": 100}, "batch_bytes"),
         ({"max_keys": 10}, "max_keys"),
@@ -221,3 +248,24 @@ def test_signal_handlers_and_finalizers_count_in_the_middle_of_an_increment(
 def test_arguments_that_cannot_work_are_refused(arguments: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Counter(**{"url": "http://localhost", **arguments})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "htps://user:secret@host",
+        "http://user:secret@host",
+        "http://user:secret/more@host",
+        "http://user:secret@host/a b",
+        "http://user:secret\u2100@host",
+    ],
+)
+def test_an_error_about_the_address_does_not_show_a_password(url: str) -> None:
+    with pytest.raises(ValueError, match="url") as refused:
+        Counter(url)
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_the_token_is_not_shown() -> None:
+    counter = Counter("http://localhost", token="secret")
+    assert "secret" not in repr(vars(counter))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import time
 from collections.abc import Iterator
@@ -196,13 +198,63 @@ def test_a_spool_that_cannot_be_written_costs_nothing(
 ) -> None:
     spool.write_text("a file")
     counter = Counter(stand_in.url, spool=spool, interval_seconds=0)
+    for i in range(3):
+        counter.increment("a")
+        wait_for(lambda i=i: stand_in.totals["a"] == i + 1, "it to count")  # type: ignore[misc]
+    (warning,) = caplog.records
+    assert "cannot be written" in warning.getMessage()
+    assert counter.close() == 0
+
+
+def test_a_spool_that_others_have_filled_costs_nothing(
+    stand_in: StandIn, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (spool / "refused").mkdir(parents=True)
+    (spool / "refused" / f"{uuid7()}.400.json").write_bytes(b"x" * 500_000)
+    counter = Counter(stand_in.url, spool=spool, interval_seconds=0, max_spool_bytes=500_000)
+    stand_in.orders.append(Order(400))
+    counter.increment("refused")
+    wait_for(lambda: counter.stats().refused == 1, "it to be refused")
     counter.increment("a")
-    wait_for(lambda: caplog.records, "a warning")
-    assert "cannot be written" in caplog.records[0].getMessage()
-    counter.increment("b")
+    wait_for(lambda: stand_in.totals["a"] == 1, "it to count")
+    assert counter.close() == 0
+    said = [each.getMessage() for each in caplog.records]
+    assert ["is full" in each for each in said] == [True, False]
+    assert '{"key":"refused","value":1}' in said[1]  # nothing else keeps it
+
+
+def test_what_could_not_be_written_is_written_at_the_end_if_it_can_be_then(
+    stand_in: StandIn, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool.write_text("a file")
+    stand_in.orders.extend([Order(503)] * 10_000)
+    counter = Counter(stand_in.url, spool=spool, interval_seconds=0, max_pause_seconds=0.01)
+    counter.increment("a")
+    stand_in.wait_for_requests(2)
     spool.unlink()
-    assert counter.close(30) == 0
-    assert stand_in.totals == {"a": 1, "b": 1}
+    assert counter.close(0) == 1
+    (path,) = batches(spool)
+    assert path.name == f"{stand_in.received[0].id}.1.sent"
+    assert path.read_bytes() == stand_in.received[0].body
+
+
+def test_a_spool_without_locks_costs_nothing(
+    stand_in: StandIn,
+    spool: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def flock(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with Counter(stand_in.url, spool=spool, interval_seconds=0) as counter:
+        for i in range(3):
+            counter.increment("a")
+            wait_for(lambda i=i: stand_in.totals["a"] == i + 1, "it to count")  # type: ignore[misc]
+    (warning,) = caplog.records
+    assert "No locks available" in warning.getMessage()
+    assert list(spool.iterdir()) == []
 
 
 def test_a_spool_that_is_removed_under_a_counter_is_made_again(

@@ -36,6 +36,8 @@ class Order(NamedTuple):
 
     status: int
     headers: dict[str, str] = {}
+    body: bytes | None = None
+    """Where it is absent, what the service would say."""
 
 
 class StandIn:
@@ -123,7 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         id_ = self.headers["Idempotency-Key"].strip('"')
         order = self.stand_in.answer(id_, self.headers.get("Authorization", ""), body)
-        reply = b'{"ok":true}\n' if order.status == 200 else b'{"error": "so ordered"}\n'
+        reply = order.body
+        if reply is None:
+            reply = b'{"ok":true}\n' if order.status == 200 else b'{"error": "so ordered"}\n'
         self.send_response(order.status)
         for name, value in {**order.headers, "Content-Length": str(len(reply))}.items():
             self.send_header(name, value)

@@ -20,6 +20,8 @@ class Batch:
     """Its Idempotency-Key, or None where it was never sent, so that it cannot have counted."""
     path: Path | None = None
     """Its file in a spool."""
+    problem: str = ""
+    """What was last logged about this file."""
 
 
 def batches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import socket
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection, HTTPException, HTTPSConnection
 from ssl import SSLContext
 from urllib.parse import urlsplit
 
@@ -28,16 +28,22 @@ class Connection:
     """
 
     def __init__(self, url: str, token: str | None, ssl_context: SSLContext | None) -> None:
-        parts = urlsplit(url)
+        no_address = "the url is no address that begins with http:// or https://"
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            # What these errors say may have a password in it.
+            raise ValueError(no_address) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address that begins with http:// or https://")
+            raise ValueError(no_address)
         if parts.query or parts.fragment or parts.username is not None:
-            raise ValueError(f"{parts.hostname}: the address has more than a host, port and path")
+            raise ValueError("the url has more than a host, a port and a path")
         if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
-            raise ValueError("the token is not printable ASCII")
+            raise ValueError("the token is empty, or not printable ASCII")
         self._path = parts.path.rstrip("/") + "/increment"
         if not self._path.isascii() or not self._path.isprintable() or " " in self._path:
-            raise ValueError(f"the path {parts.path!r} has characters that have to be escaped")
+            raise ValueError("the path of the url has characters that have to be escaped")
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -45,12 +51,13 @@ class Connection:
         }
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
+        # With a port, http.client does not look for one in the host, which may be an IPv6 address.
         if parts.scheme == "https":
             self._http: HTTPConnection = HTTPSConnection(
-                parts.hostname, parts.port, context=ssl_context
+                parts.hostname, HTTPS_PORT if port is None else port, context=ssl_context
             )
         else:
-            self._http = HTTPConnection(parts.hostname, parts.port)
+            self._http = HTTPConnection(parts.hostname, HTTP_PORT if port is None else port)
 
     def open(self, timeout_seconds: float) -> bool:
         """Connect, unless it is connected; return whether it was. No byte of a request is sent."""

@@ -54,7 +54,6 @@ class Delivery:
         self._changed = Condition()  # something was put into the outbox, or taken out, or all ends
         self._put_increments = 0
         self._without_room: list[Batch] = []
-        self._last_problem = ""
         self._is_ending = False
         self._is_all_in_batches = False
         self._deadline = float("inf")
@@ -107,18 +106,10 @@ class Delivery:
     def _put(self, batch: Batch) -> bool:
         """Put a batch into the outbox once it has room; return whether it had before the end."""
         while True:
-            problem = "the spool is full" if self._has_spool else ""
-            try:
-                if self._outbox.put(batch):
-                    self._put_increments += batch.increments
-                    self._last_problem = ""
-                    self._notify()
-                    return True
-            except OSError as error:
-                problem = f"the spool cannot be written: {error}"
-            if problem != self._last_problem:
-                log.warning("Increments stay in memory: %s", problem)
-                self._last_problem = problem
+            if self._outbox.put(batch):
+                self._put_increments += batch.increments
+                self._notify()
+                return True
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return False

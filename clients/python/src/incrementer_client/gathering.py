@@ -29,7 +29,8 @@ class Gathering:
         self._batch_keys = batch_keys
         self._on_first = on_first
         self._sums: dict[str, int] = {}
-        self._held_keys = 0  # taken, and in no batch yet
+        self._held: dict[str, int] = {}  # sums that are taken, and in no batch yet
+        self._again_keys = 0  # keys in both, which count once
         self._increments = 0
         self._taken_increments = 0
         self._is_adding = False
@@ -65,7 +66,9 @@ class Gathering:
         if self._is_closed:
             raise Closed("the counter is closed")
         keys = len(self._sums)
-        if keys + self._held_keys >= self._max_keys:
+        if key in self._held:
+            self._again_keys += 1
+        elif keys + len(self._held) - self._again_keys >= self._max_keys:
             raise Full(f"{self._max_keys} keys wait to be sent: no other key is taken just now")
         self._sums[key] = value
         if keys == 0:
@@ -103,7 +106,7 @@ class Gathering:
                     self._sums[key] = self._sums.get(key, 0) + value
                     self._increments += 1
                 taken, self._sums = self._sums, {}
-                self._held_keys = len(taken)
+                self._held, self._again_keys = taken, 0
                 increments = self._increments - self._taken_increments
                 self._taken_increments = self._increments
             finally:
@@ -112,7 +115,8 @@ class Gathering:
 
     def let_go(self) -> None:
         """Say that all that was taken is in batches."""
-        self._held_keys = 0
+        with self._lock:
+            self._held, self._again_keys = {}, 0
 
     def close(self) -> None:
         """Refuse all that comes after the next `take`, which gets all that has come."""

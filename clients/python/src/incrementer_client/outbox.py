@@ -15,16 +15,16 @@ class Outbox(Protocol):
     """Batches, of which one thread puts in and another one takes out the oldest."""
 
     def put(self, batch: Batch) -> bool:
-        """Take a batch in; return whether there was room. Raises OSError: it could not be kept."""
+        """Take a batch in; return whether there was room."""
 
     def first(self) -> Batch | None:
         """Return the batch to be sent next, which stays here."""
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> bool:
         """Give it its id, if it has none, before it is sent for the first time.
 
-        Raises:
-            OSError: that could not be kept, so it must not be sent.
+        Returns:
+            False where that could not be kept, so it must not be sent. That is logged.
         """
 
     def done(self, batch: Batch) -> None:
@@ -60,15 +60,16 @@ class MemoryOutbox:
     def first(self) -> Batch | None:
         return self._batch
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> bool:
         batch.id = batch.id or str(uuid7())
+        return True
 
     def done(self, batch: Batch) -> None:
         self._batch = None
 
     def set_aside(self, batch: Batch, why: str, status: int) -> None:
         self._batch = None
-        log.error("%s. These do not count, and are kept nowhere else: %s", why, _text(batch))
+        log_refused(batch, why)
 
     def look_around(self) -> None:
         pass
@@ -84,6 +85,10 @@ class MemoryOutbox:
         sent = self._batch
         for batch in [*filter(None, [sent]), *batches]:
             log_lost(batch)
+
+
+def log_refused(batch: Batch, why: str) -> None:
+    log.error("%s. These do not count, and are kept nowhere else: %s", why, _text(batch))
 
 
 def log_lost(batch: Batch) -> None:

@@ -51,35 +51,54 @@ def make_owned_folder(spool: Path) -> OwnedFolder:
     if not spool.is_dir():
         spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(spool.parent)
-    path = spool / f"{_PREFIX}{uuid7()}"
-    path.mkdir(mode=0o700)
-    folder = None
-    with suppress(FileNotFoundError):
-        folder = _lock(path)
-    if folder is None:  # somebody has taken it over already, and removes it
-        return make_owned_folder(spool)
-    sync_folder(spool)
-    return folder
+    while True:
+        path = spool / f"{_PREFIX}{uuid7()}"
+        path.mkdir(mode=0o700)
+        try:
+            sync_folder(spool)
+            folder = _lock(path)
+        except OSError:  # there are no locks here, or too many files are open
+            with suppress(OSError):
+                (path / _LOCK_NAME).unlink(missing_ok=True)
+                path.rmdir()
+            raise
+        if folder is not None:
+            return folder
+        # Somebody has taken it over already, and removes it.
 
 
 def take_over(spool: Path) -> Iterator[OwnedFolder]:
     """Yield the folders in `spool` that have no living owner; they are this process's then."""
-    for path in sorted(spool.glob(f"{_PREFIX}*")):
+    paths: list[Path] = []
+    with suppress(OSError):  # too many files are open
+        paths = sorted(spool.glob(f"{_PREFIX}*"))
+    for path in paths:
         with suppress(OSError):  # its owner removes it just now
             if folder := _lock(path):
                 yield folder
 
 
 def _lock(path: Path) -> OwnedFolder | None:
+    """Lock a folder; None where another process has it, or is removing it.
+
+    Raises:
+        OSError: it cannot be locked.
+    """
     lock = path / _LOCK_NAME
     with _opening:
-        fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
+        try:
+            fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            return None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The one who held it may have removed it, with its folder, before letting go.
             is_there = os.path.samestat(lock.stat(), os.fstat(fd))
-        except OSError:
+        except (BlockingIOError, FileNotFoundError):
             is_there = False
+        except OSError:
+            os.close(fd)
+            raise
         if not is_there:
             os.close(fd)
             return None

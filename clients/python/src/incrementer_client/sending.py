@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from threading import Event
 
-from incrementer_client.answer import Answer, Verdict
+from incrementer_client.answer import Answer, Verdict, one_line
 from incrementer_client.batch import Batch
 from incrementer_client.connection import FAILURES, Connection
 from incrementer_client.outbox import Outbox, log
@@ -41,7 +41,7 @@ class Sender:
         self._max_pause_seconds = max_pause_seconds
         self._failures = 0  # in a row
         self._attempted: Batch | None = None  # the last batch that an attempt was made with
-        self._last_problem = ""
+        self._told: set[str] = set()  # kinds of problems
         self._deadline = float("inf")
         self._hurry = Event()
 
@@ -60,7 +60,9 @@ class Sender:
         was_open = False
         try:
             was_open = self._connection.open(min(self._timeout_seconds, left))
-            self._outbox.begin(batch)
+            if not self._outbox.begin(batch):
+                self._pause(pause_seconds(self._failures, self._max_pause_seconds))
+                return True
             if batch is self._attempted:
                 self.sent.retries += 1
             self._attempted = batch
@@ -68,29 +70,31 @@ class Sender:
             answer = self._connection.post(batch.body, batch.id)
         except FAILURES as error:
             self._connection.close()
-            # A connection that the service has closed meanwhile is no sign of trouble.
-            is_stale = was_open and self._failures == 0
-            self._fail(f"{type(error).__name__}: {error}", 0 if is_stale else None, quiet=is_stale)
+            if was_open:
+                self._pause(0)  # it was closed meanwhile, which is no sign of trouble
+            else:
+                kind = type(error).__name__
+                seconds = pause_seconds(self._failures, self._max_pause_seconds)
+                self._fail(kind, f"{kind}: {one_line(str(error))}", seconds)
         else:
             self._judge(batch, answer)
         return True
 
     def _judge(self, batch: Batch, answer: Answer) -> None:
-        verdict = answer.verdict
+        verdict, kind = answer.verdict, str(answer.status)
         if verdict is Verdict.AGAIN:
             seconds = pause_seconds(self._failures, self._max_pause_seconds)
-            self._fail(f"the service says {answer}", answer.retry_after_seconds + seconds)
+            self._fail(kind, f"the service says {answer}", answer.retry_after_seconds + seconds)
         elif verdict is Verdict.AGAIN_ONCE_MENDED:
-            problem = (
-                f"the service says {answer}: the address, the token or a clock has to be mended"
-            )
+            to_mend = "the address, the token, a proxy or a clock has to be mended"
             seconds = slow_pause_seconds(self._max_pause_seconds)
-            self._fail(problem, max(seconds, answer.retry_after_seconds))
+            seconds = max(seconds, answer.retry_after_seconds)
+            self._fail(kind, f"the service says {answer}: {to_mend}", seconds)
         else:
-            if self._last_problem:
+            if self._told:
                 log.info("The service answers again")
             self._failures = 0
-            self._last_problem = ""
+            self._told.clear()
             if verdict is Verdict.COUNTS:
                 self.sent.increments += batch.increments
                 self.sent.batches += 1
@@ -100,13 +104,14 @@ class Sender:
                 self.sent.refused_increments += batch.increments
                 self._outbox.set_aside(batch, why, answer.status)
 
-    def _fail(self, problem: str, seconds: float | None, *, quiet: bool = False) -> None:
-        """Log a problem, if it is a new one, and wait."""
-        if problem != self._last_problem and not quiet:
+    def _fail(self, kind: str, problem: str, seconds: float) -> None:
+        """Log a problem, if it is the first one of its kind since all was well, and wait."""
+        if kind not in self._told:
             log.warning("Nothing is lost, and it is tried again: %s", problem)
-            self._last_problem = problem
-        if seconds is None:
-            seconds = pause_seconds(self._failures, self._max_pause_seconds)
+            self._told.add(kind)
+        self._pause(seconds)
+
+    def _pause(self, seconds: float) -> None:
         self._failures += 1
         self._hurry.wait(max(0.0, min(seconds, self._deadline - time.monotonic())))
         self._hurry.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
 
@@ -22,7 +22,7 @@ class Settings:
     """
 
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     spool: Path | None
     interval_seconds: float
     batch_keys: int

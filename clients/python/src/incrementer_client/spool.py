@@ -16,27 +16,21 @@ Each batch is a file that has exactly the bytes of the request. Its name says th
 
 from __future__ import annotations
 
+import errno
 import os
-import re
-import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from incrementer_client.batch import Batch
-from incrementer_client.outbox import log, log_lost
+from incrementer_client.outbox import log, log_lost, log_refused
 from incrementer_client.owned_folder import OwnedFolder, make_owned_folder, sync_folder, take_over
+from incrementer_client.spool_files import Used, bytes_on_disk, find_batches, write_whole
 from incrementer_client.uuid7 import uuid7
 
-_NAME = re.compile(r"([0-9a-f-]{36})\.(\d+)\.(waiting|sent)")
-_DRAFT = ".draft"
 _REFUSED = "refused"
-_BLOCK_BYTES = 4096
-"""The least that a file takes on disk."""
-_MEASURE_SECONDS = 1
-"""How long what other processes have in the spool is taken to be the same."""
+_TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
+"""No fault of the file that is being opened."""
 
 
 class Spool:
@@ -45,74 +39,139 @@ class Spool:
         self._max_bytes = max_bytes
         self._own: OwnedFolder | None = None
         self._taken_over: list[OwnedFolder] = []
-        self._batches: deque[Batch] = deque()  # without their bodies, but for the first
+        self._left: set[Path] = set()  # folders with a file that cannot be removed: not given up
+        # Without their bodies, but for the first and one that could not be written.
+        self._batches: deque[Batch] = deque()
         self._changing = Lock()  # guards what stands above: one thread puts in, another takes out
-        self._used_bytes = 0
-        self._measured_at = -float(_MEASURE_SECONDS)
+        self._used = Used(path)
+        self._last_problem = ""
 
     def put(self, batch: Batch) -> bool:
-        size = _on_disk(len(batch.body))
-        if self.used_bytes() + size > self._max_bytes:
+        """Take a batch in; return whether there was room.
+
+        Where it cannot be written and nothing else is to be sent, it is sent from memory.
+        """
+        problem = self._write(batch)
+        if problem and problem != self._last_problem:
+            log.warning("Increments stay in memory: %s", problem)
+        self._last_problem = problem
+        if not problem:
+            entry = Batch(b"", batch.increments, batch.id, batch.path)
+        elif self._has_other_work() or os.path.lexists(batch.path or ""):  # a rest of it on disk
             return False
+        else:
+            entry = Batch(batch.body, batch.increments)
+        with self._changing:
+            self._batches.append(entry)
+        return True
+
+    def _has_other_work(self) -> bool:
+        with self._changing:
+            return not all(each.problem for each in self._batches)
+
+    def _write(self, batch: Batch) -> str:
+        """Write the file of a batch; return what is the matter, if it cannot be written."""
+        size = bytes_on_disk(len(batch.body))
+        if self.used_bytes() + size > self._max_bytes:
+            return f"the spool {self._path} is full"
         try:
+            if self._own is not None and not self._own.path.is_dir():  # somebody has removed it
+                self._own.give_up()
+                self._own = None
             if self._own is None:
                 self._own = make_owned_folder(self._path)
             if batch.path is None or batch.path.parent != self._own.path:
                 # It stays the same where this fails and is tried again: so there is one file.
-                batch.path = self._own.path / f"{uuid7()}.{batch.increments}.waiting"
-            _write(batch.path, batch.body)
-        except OSError:
-            if self._own is not None and not self._own.path.is_dir():  # somebody has removed it
-                self._own.give_up()
-                self._own = None
-            raise
-        with self._changing:
-            self._used_bytes += size
-            self._batches.append(Batch(b"", batch.increments, path=batch.path))
-        return True
+                name = f"{batch.id}.{batch.increments}.sent"
+                if batch.id is None:
+                    name = f"{uuid7()}.{batch.increments}.waiting"
+                batch.path = self._own.path / name
+            write_whole(batch.path, batch.body)
+        except OSError as error:
+            return f"the spool {self._path} cannot be written: {error.strerror}"
+        self._used.add(size)
+        return ""
 
     def first(self) -> Batch | None:
-        while self._batches:
+        for _ in range(len(self._batches)):
             batch = self._batches[0]
             if batch.body:
                 return batch
+            assert batch.path is not None, "what is in memory has its body"
             try:
-                batch.body = _path(batch).read_bytes()
+                batch.body = batch.path.read_bytes()
+                if batch.body:
+                    return batch
+                self._postpone(batch, "it is empty")
             except FileNotFoundError:
-                log.error("%s has been removed: its increments may not count", batch.path)
-                self._drop(batch)
+                self._removed(batch)
+            except OSError as error:
+                if error.errno in _TOO_MANY_OPEN:
+                    return None
+                self._postpone(batch, f"it cannot be read: {error.strerror}")
         return None
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> bool:
         if batch.id is not None:
-            return
+            return True
         new_id = str(uuid7())
-        path = _path(batch).with_name(f"{new_id}.{batch.increments}.sent")
-        _path(batch).rename(path)
-        batch.path = path
-        sync_folder(path.parent)
+        if batch.path is None:
+            batch.id = new_id
+            return True
+        path = batch.path.with_name(f"{new_id}.{batch.increments}.sent")
+        try:
+            batch.path.rename(path)
+            batch.path = path
+            sync_folder(path.parent)
+        except FileNotFoundError:
+            self._removed(batch)
+            return False
+        except OSError as error:
+            self._postpone(batch, f"it cannot be renamed: {error.strerror}")
+            return False
         batch.id = new_id
+        return True
+
+    def _removed(self, batch: Batch) -> None:
+        log.error("%s has been removed: its increments may not count", batch.path)
+        self._drop(batch)
+
+    def _postpone(self, batch: Batch, problem: str) -> None:
+        """Put a batch whose file is in trouble behind all others."""
+        if problem != batch.problem:
+            log.error("%s: %s. It stays there, and is tried again", batch.path, problem)
+            batch.problem = problem
+        batch.body = b""
+        with self._changing:
+            self._batches.remove(batch)
+            self._batches.append(batch)
 
     def done(self, batch: Batch) -> None:
+        self._drop(batch)
+        if batch.path is None:
+            return
         try:
-            _path(batch).unlink(missing_ok=True)
+            batch.path.unlink(missing_ok=True)
         except OSError as error:  # it would be sent again, with the same id
             log.warning("%s counts, and cannot be removed: %s", batch.path, error.strerror)
-        self._drop(batch)
-        with self._changing:
-            self._used_bytes -= _on_disk(len(batch.body))
+            self._left.add(batch.path.parent)
+        self._used.add(-bytes_on_disk(len(batch.body)))
 
     def set_aside(self, batch: Batch, why: str, status: int) -> None:
+        self._drop(batch)
+        if batch.path is None:
+            log_refused(batch, why)
+            return
         refused = self._path / _REFUSED
         path = refused / f"{batch.id}.{status}.json"
         try:
             refused.mkdir(mode=0o700, exist_ok=True)
-            _path(batch).rename(path)
+            batch.path.rename(path)
             sync_folder(refused)
             log.error("%s. Its %d increments are kept in %s", why, batch.increments, path)
         except OSError as error:
             log.error("%s. It cannot be moved to %s: %s", why, refused, error.strerror)
-        self._drop(batch)
+            self._left.add(batch.path.parent)
 
     def _drop(self, batch: Batch) -> None:
         with self._changing:
@@ -123,7 +182,20 @@ class Spool:
             return
         self._give_up_empty()
         for folder in take_over(self._path):
-            found = sorted(_found(folder.path), key=lambda batch: (batch.id is None, batch.path))
+            if folder.path in self._owned():  # its lock was removed: now it has this one, too
+                self._hold(folder)
+                continue
+            try:
+                found = sorted(
+                    find_batches(folder.path), key=lambda each: (each.id is None, each.path)
+                )
+            except OSError as error:
+                if error.errno in _TOO_MANY_OPEN:
+                    folder.give_up()
+                    continue
+                log.error("%s stays there, and cannot be read: %s", folder.path, error.strerror)
+                self._hold(folder)
+                continue
             if not found:
                 folder.give_up()
                 continue
@@ -135,10 +207,18 @@ class Spool:
                 self._batches.extendleft(reversed(sent))
                 self._batches.extend(found[len(sent) :])
 
+    def _owned(self) -> set[Path]:
+        return {each.path for each in [*filter(None, [self._own]), *self._taken_over]}
+
+    def _hold(self, folder: OwnedFolder) -> None:
+        """Keep a folder from being taken over for as long as this process lives."""
+        self._taken_over.append(folder)
+        self._left.add(folder.path)
+
     def _give_up_empty(self) -> None:
         """Let go of folders that were taken over and whose batches are all answered."""
         with self._changing:
-            needed = {_path(batch).parent for batch in self._batches}
+            needed = {batch.path.parent for batch in self._batches if batch.path} | self._left
         for folder in list(self._taken_over):
             if folder.path not in needed:
                 folder.give_up()
@@ -149,63 +229,15 @@ class Spool:
             return sum(batch.increments for batch in self._batches)
 
     def used_bytes(self) -> int:
-        """Return what the whole spool takes on disk, of all processes, as of a second ago."""
-        now = time.monotonic()
-        with self._changing:
-            if now - self._measured_at >= _MEASURE_SECONDS:
-                self._used_bytes = sum(map(_on_disk, _sizes(self._path)))
-                self._measured_at = now
-            return self._used_bytes
+        return self._used.bytes()
 
     def abandon(self, batches: list[Batch]) -> None:
+        with self._changing:
+            in_memory = [batch for batch in self._batches if batch.path is None]
+        for batch in in_memory:
+            if self._write(batch):
+                log_lost(batch)
         for batch in batches:
             log_lost(batch)
         for folder in [*filter(None, [self._own]), *self._taken_over]:
             folder.give_up()
-
-
-def _path(batch: Batch) -> Path:
-    assert batch.path is not None, "every batch of a spool has a file"
-    return batch.path
-
-
-def _write(path: Path, body: bytes) -> None:
-    draft = path.with_name(path.name + _DRAFT)
-    try:
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(fd, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(fd)
-        draft.rename(path)
-        sync_folder(path.parent)
-    except OSError:
-        # It may be there under its name, and its increments are counted as not kept: away with it.
-        for each in (draft, path):
-            with suppress(OSError):
-                each.unlink()
-        raise
-
-
-def _found(folder: Path) -> Iterator[Batch]:
-    """Yield the batches in the folder of a process that is gone, and remove its drafts."""
-    for path in folder.iterdir():
-        if match := _NAME.fullmatch(path.name):
-            id_ = match[1] if match[3] == "sent" else None
-            yield Batch(b"", int(match[2]), id_, path)
-        elif path.name.endswith(_DRAFT):
-            path.unlink()
-
-
-def _sizes(path: Path) -> Iterator[int]:
-    with suppress(OSError):
-        for folder in os.scandir(path):
-            if folder.is_dir():
-                for file in os.scandir(folder.path):
-                    with suppress(OSError):  # its batch is done
-                        yield file.stat().st_size
-
-
-def _on_disk(size: int) -> int:
-    """Return how many bytes a file of this size takes on disk, more or less."""
-    return -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
