@@ -33,6 +33,9 @@ def away() -> Iterator[Counter]:
     counter.close(0)
 
 
+_SECONDS = ("interval_seconds", "timeout_seconds", "max_pause_seconds", "exit_seconds")
+
+
 class Page(StrEnum):
     HOME = "page:/"
 
@@ -150,6 +153,14 @@ def test_a_closed_counter_refuses(stand_in: StandIn) -> None:
     assert stand_in.totals == {"a": 1}
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), 1e10])
+def test_close_waits_for_as_long_as_it_takes(stand_in: StandIn, seconds: float) -> None:
+    counter = Counter(stand_in.url)
+    counter.increment("a")
+    assert counter.close(seconds) == 0
+    assert stand_in.totals == {"a": 1}
+
+
 def test_threads_lose_no_increment(stand_in: StandIn) -> None:
     with Counter(stand_in.url, interval_seconds=0, batch_keys=3) as counter:
 
@@ -216,6 +227,11 @@ def test_signal_handlers_and_finalizers_count_in_the_middle_of_an_increment(
         ({"max_spool_bytes": 10}, "max_spool_bytes"),
         ({"interval_seconds": -1}, "interval_seconds"),
         ({"timeout_seconds": 0}, "timeout_seconds"),
+        *(
+            ({name: value}, name)
+            for name in _SECONDS
+            for value in (1e10, float("inf"), float("nan"))
+        ),
     ],
 )
 def test_arguments_that_cannot_work_are_refused(arguments: dict[str, object], says: str) -> None:
