@@ -10,7 +10,7 @@ from typing import Self
 
 from incrementer_client import process_end
 from incrementer_client.delivery import Delivery
-from incrementer_client.settings import Settings
+from incrementer_client.settings import MAX_SECONDS, Settings
 from incrementer_client.stats import Stats
 
 
@@ -76,8 +76,15 @@ class Counter:
 
     def begin_anew(self) -> None:
         """Begin with nothing, in a new process: what its parent has gathered is the parent's."""
-        self._delivery = Delivery(self._settings, process_end.watch_in_child_of_multiprocessing)
-        self._add = self._delivery.gathering.add
+        self._delivery = Delivery(self._settings)
+        self._add = self._add_and_start
+
+    def _add_and_start(self, key: str, value: int) -> None:
+        """Add until the threads run, which they do from the first increment on."""
+        delivery = self._delivery
+        delivery.gathering.add(key, value)
+        if delivery.start():
+            self._add = delivery.gathering.add
 
     def increment(self, key: str, value: int = 1) -> None:
         """Add `value` to the total of `key`, some time later. It does not wait for anything.
@@ -108,7 +115,7 @@ class Counter:
             where there is one, and the log has them otherwise.
         """
         seconds = self._settings.exit_seconds if timeout_seconds is None else timeout_seconds
-        remaining = self._delivery.close(seconds)
+        remaining = self._delivery.close(min(max(0, seconds), MAX_SECONDS))
         process_end.unwatch(self)
         return remaining
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import chain
 from queue import Empty
-from threading import Condition, Thread
+from threading import Condition, Lock, RLock, Thread, current_thread
 
 from incrementer_client.batch import Batch, batches
 from incrementer_client.gathering import Gathering
@@ -20,7 +21,7 @@ _LOOK_SECONDS = 10
 _RETRY_SECONDS = 1
 """How long to wait until a batch for which there was no room is tried again, if nothing happens."""
 _GRACE_SECONDS = 1
-"""How long a thread may take to end once its time is over."""
+"""How long the threads may take to end once their time is over."""
 
 
 class Delivery:
@@ -33,9 +34,8 @@ class Delivery:
     3. The sender sends the outbox's first batch until it is answered, then the next.
     """
 
-    def __init__(self, settings: Settings, on_start: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._on_start = on_start
         self._has_spool = settings.spool is not None
         self._outbox: Outbox = MemoryOutbox()
         if settings.spool is not None:
@@ -47,33 +47,61 @@ class Delivery:
             timeout_seconds=settings.timeout_seconds,
             max_pause_seconds=settings.max_pause_seconds,
         )
-        self.gathering = Gathering(
-            max_keys=settings.max_keys, batch_keys=settings.batch_keys, on_first=self._start
-        )
-        self._threads: list[Thread] = []
+        self.gathering = Gathering(max_keys=settings.max_keys, batch_keys=settings.batch_keys)
+        self._roles = {"gatherer": self._gather, "sender": self._send}
+        self._threads: dict[str, Thread] = {}  # which one has which role
+        self._ended: set[str] = set()  # roles
+        self._start_again_at = 0.0
         self._changed = Condition()  # something was put into the outbox, or taken out, or all ends
         self._put_increments = 0
+        self._making = Lock()  # guards the next two
+        self._batches: Iterator[Batch] = iter(())  # of what was taken, not made yet
+        self._putting: Batch | None = None
         self._without_room: list[Batch] = []
         self._last_problem = ""
         self._is_ending = False
         self._is_all_in_batches = False
         self._deadline = float("inf")
+        self._closing = RLock()
+        self._is_closed = False
 
-    def _start(self) -> None:
-        """Start the threads, if they do not run."""
-        if self._threads or self._is_ending:
-            return
-        targets = {"gatherer": self._gather, "sender": self._send}
-        self._threads = [
-            Thread(target=target, name=f"incrementer-{name}", daemon=True)
-            for name, target in targets.items()
-        ]
+    def start(self) -> bool:
+        """Start the threads; return whether they run now.
+
+        A signal handler may come anywhere in here, and raise or count. So this waits for no lock,
+        and may be called again: of two threads with the same role, the second one ends at once.
+        """
+        now = time.monotonic()
+        if self._is_ending or now < self._start_again_at:
+            return False
+        self._start_again_at = now + _RETRY_SECONDS
         try:
-            for thread in self._threads:
-                thread.start()
-        except RuntimeError:  # the interpreter ends; `close` comes, and does without
-            self._threads = []
-        self._on_start()
+            for role in self._roles:
+                if role not in self._threads:
+                    Thread(
+                        target=self._work, args=(role,), name=f"incrementer-{role}", daemon=True
+                    ).start()
+        except RuntimeError as error:  # there are too many threads, or the interpreter ends
+            self._warn(f"no thread can be started: {error}")
+            return False
+        return True
+
+    def _work(self, role: str) -> None:
+        if self._takes(role):
+            try:
+                self._roles[role]()
+            finally:
+                self._ended.add(role)
+                self._notify()
+
+    def _takes(self, role: str) -> bool:
+        """Return whether this thread has a role now, for nobody else has it."""
+        return self._threads.setdefault(role, current_thread()) is current_thread()
+
+    def _warn(self, problem: str) -> None:
+        if problem != self._last_problem:
+            log.warning("Increments stay in memory: %s", problem)
+            self._last_problem = problem
 
     # The gatherer
 
@@ -94,15 +122,27 @@ class Delivery:
 
     def _put_all(self) -> None:
         is_last = self._is_ending  # asked for before `take`: nothing can come after that one
-        sums, increments = self.gathering.take()
-        settings = self._settings
-        for batch in batches(sums, increments, settings.batch_keys, settings.batch_bytes):
+        self._take()
+        while batch := self._next():
             if not self._put(batch):
                 self._without_room.append(batch)
+            self._putting = None
         self.gathering.let_go()
         if is_last:
             self._is_all_in_batches = True
             self._notify()
+
+    def _take(self) -> None:
+        """Take what has been gathered; what an interrupted `close` has left comes before it."""
+        settings = self._settings
+        with self._making:
+            taken = batches(*self.gathering.take(), settings.batch_keys, settings.batch_bytes)
+            self._batches = chain(self._batches, taken)
+
+    def _next(self) -> Batch | None:
+        with self._making:
+            self._putting = self._putting or next(self._batches, None)
+            return self._putting
 
     def _put(self, batch: Batch) -> bool:
         """Put a batch into the outbox once it has room; return whether it had before the end."""
@@ -116,13 +156,11 @@ class Delivery:
                     return True
             except OSError as error:
                 problem = f"the spool cannot be written: {error}"
-            if problem != self._last_problem:
-                log.warning("Increments stay in memory: %s", problem)
-                self._last_problem = problem
+            self._warn(problem)
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return False
-            if not self._threads:
+            if self._threads.get("sender") is current_thread():
                 self._sender.try_first()
                 continue
             with self._changed:
@@ -159,33 +197,50 @@ class Delivery:
     # For the counter
 
     def close(self, timeout_seconds: float) -> int:
-        """Send what is there, for so long at the most; return how many increments remain."""
-        if not self._is_ending:
-            self._deadline = time.monotonic() + timeout_seconds
-            self.gathering.close()
-            self._is_ending = True
-            self._sender.end_by(self._deadline)
-            self.gathering.signals.put(None)
-            self._notify()
-            if self._threads:
-                self._join()
-            elif self.gathering.increments:
-                self._put_all()
-                self._send()
-            if self.gathering.increments and not self._is_all_in_batches:
-                log.error("Some of %d increments could not be kept in time", self._queued())
-            self._outbox.abandon(self._without_room)
-            self._connection.close()
+        """Send what is there, for so long at the most; return how many increments remain.
+
+        Where it is interrupted, the next call goes on. A call of another thread waits for this one.
+        """
+        self._deadline = min(self._deadline, time.monotonic() + timeout_seconds)
+        self.gathering.close()
+        self._is_ending = True
+        self._sender.end_by(self._deadline)
+        self.gathering.signals.put(None)
+        self._notify()
+        with self._closing:
+            if not self._is_closed:
+                if self._threads or self.gathering.increments:
+                    self._finish()
+                self._is_closed = True
         return self._queued()
 
-    def _join(self) -> None:
-        for thread in self._threads:
-            thread.join(max(0.0, self._deadline - time.monotonic()))
-        self._notify()
-        for thread in self._threads:
-            if thread.is_alive():
-                self._sender.abort()
-                thread.join(_GRACE_SECONDS)
+    def _finish(self) -> None:
+        mine = [role for role in self._roles if self._takes(role)]  # no thread could be started
+        for role in mine:
+            self._work(role)
+        if not self._wait_for_the_threads(0):
+            self._sender.abort()
+            self._wait_for_the_threads(_GRACE_SECONDS)
+        self._take()
+        with self._making:
+            self._without_room.extend(self._batches)
+            putting = self._putting
+        if putting is not None:
+            log.error(
+                "The disk is slow: the spool may have these or not: %s", putting.body.decode()
+            )
+        self._outbox.abandon(self._without_room)
+        self._connection.close()
+
+    def _wait_for_the_threads(self, grace_seconds: float) -> bool:
+        """Return whether they have ended. (An interrupted `join` would take them for ended.)"""
+        with self._changed:
+            while len(self._ended) < len(self._roles):
+                left = self._deadline + grace_seconds - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
 
     def _queued(self) -> int:
         return self.gathering.increments - self._put_increments + self._outbox.waiting()

@@ -102,7 +102,8 @@ class Sender:
 
     def _fail(self, problem: str, seconds: float | None, *, quiet: bool = False) -> None:
         """Log a problem, if it is a new one, and wait."""
-        if problem != self._last_problem and not quiet:
+        is_over = time.monotonic() >= self._deadline
+        if problem != self._last_problem and not quiet and not is_over:
             log.warning("Nothing is lost, and it is tried again: %s", problem)
             self._last_problem = problem
         if seconds is None:
