@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from queue import Empty
-from threading import Condition, Lock, RLock, Thread, current_thread
+from threading import Condition, Lock, RLock
 
 from incrementer_client.batch import Batch, batches
 from incrementer_client.gathering import Gathering
 from incrementer_client.outbox import MemoryOutbox, Outbox, log
+from incrementer_client.roles import Roles
 from incrementer_client.sending import Sender
 from incrementer_client.settings import Settings
 from incrementer_client.spool import Spool
@@ -48,11 +49,8 @@ class Delivery:
             max_pause_seconds=settings.max_pause_seconds,
         )
         self.gathering = Gathering(max_keys=settings.max_keys, batch_keys=settings.batch_keys)
-        self._roles = {"gatherer": self._gather, "sender": self._send}
-        self._threads: dict[str, Thread] = {}  # which one has which role
-        self._ended: set[str] = set()  # roles
-        self._start_again_at = 0.0
         self._changed = Condition()  # something was put into the outbox, or taken out, or all ends
+        self._roles = Roles(self._changed, gatherer=self._gather, sender=self._send)
         self._put_increments = 0
         self._making = Lock()  # guards the next two
         self._batches: Iterator[Batch] = iter(())  # of what was taken, not made yet
@@ -66,37 +64,12 @@ class Delivery:
         self._is_closed = False
 
     def start(self) -> bool:
-        """Start the threads; return whether they run now.
-
-        A signal handler may come anywhere in here, and raise or count. So this waits for no lock,
-        and may be called again: of two threads with the same role, the second one ends at once.
-        """
-        now = time.monotonic()
-        if self._is_ending or now < self._start_again_at:
-            return False
-        self._start_again_at = now + _RETRY_SECONDS
+        """Start the threads; return whether they run now. Else another call may succeed."""
         try:
-            for role in self._roles:
-                if role not in self._threads:
-                    Thread(
-                        target=self._work, args=(role,), name=f"incrementer-{role}", daemon=True
-                    ).start()
-        except RuntimeError as error:  # there are too many threads, or the interpreter ends
+            return not self._is_ending and self._roles.start()
+        except RuntimeError as error:
             self._warn(f"no thread can be started: {error}")
             return False
-        return True
-
-    def _work(self, role: str) -> None:
-        if self._takes(role):
-            try:
-                self._roles[role]()
-            finally:
-                self._ended.add(role)
-                self._notify()
-
-    def _takes(self, role: str) -> bool:
-        """Return whether this thread has a role now, for nobody else has it."""
-        return self._threads.setdefault(role, current_thread()) is current_thread()
 
     def _warn(self, problem: str) -> None:
         if problem != self._last_problem:
@@ -160,7 +133,7 @@ class Delivery:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return False
-            if self._threads.get("sender") is current_thread():
+            if self._roles.is_mine("sender"):
                 self._sender.try_first()
                 continue
             with self._changed:
@@ -209,18 +182,16 @@ class Delivery:
         self._notify()
         with self._closing:
             if not self._is_closed:
-                if self._threads or self.gathering.increments:
+                if self._roles.have_begun or self.gathering.increments:
                     self._finish()
                 self._is_closed = True
         return self._queued()
 
     def _finish(self) -> None:
-        mine = [role for role in self._roles if self._takes(role)]  # no thread could be started
-        for role in mine:
-            self._work(role)
-        if not self._wait_for_the_threads(0):
+        self._roles.do_rest()
+        if not self._roles.wait(lambda: self._deadline - time.monotonic()):
             self._sender.abort()
-            self._wait_for_the_threads(_GRACE_SECONDS)
+            self._roles.wait(lambda: self._deadline + _GRACE_SECONDS - time.monotonic())
         self._take()
         with self._making:
             self._without_room.extend(self._batches)
@@ -231,16 +202,6 @@ class Delivery:
             )
         self._outbox.abandon(self._without_room)
         self._connection.close()
-
-    def _wait_for_the_threads(self, grace_seconds: float) -> bool:
-        """Return whether they have ended. (An interrupted `join` would take them for ended.)"""
-        with self._changed:
-            while len(self._ended) < len(self._roles):
-                left = self._deadline + grace_seconds - time.monotonic()
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
-        return True
 
     def _queued(self) -> int:
         return self.gathering.increments - self._put_increments + self._outbox.waiting()
