@@ -32,10 +32,13 @@ class Counter:
             other keys.
         max_spool_bytes: the most that the spool takes on disk, of all processes. Past it, what is
             gathered stays in memory.
-        timeout_seconds: how long to wait for the service until the batch is sent again.
+        timeout_seconds: how long to wait for the service until the batch is sent again: for a
+            connection, for it to take the request, and for the whole reply, each.
         max_pause_seconds: the longest pause between two attempts that the service does not ask for.
         exit_seconds: how long the end of the process, and `close`, wait for all to be sent.
         ssl_context: for https; Python's default where it is absent.
+
+    Times are up to a year.
 
     Raises:
         ValueError: an argument cannot work.
@@ -108,7 +111,8 @@ class Counter:
         """Send what is there, for so long at the most, and take no more.
 
         Args:
-            timeout_seconds: where it is absent, `exit_seconds`.
+            timeout_seconds: where it is absent, `exit_seconds`. Where calls overlap, the shortest
+                time is that of all.
 
         Returns:
             How many increments remain that the service has not answered. They are in the spool,
