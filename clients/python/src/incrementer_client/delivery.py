@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from queue import Empty
-from threading import Condition, Lock, RLock
+from threading import Condition, Lock, RLock, main_thread
 
 from incrementer_client.batch import Batch, batches
 from incrementer_client.gathering import Gathering
@@ -68,7 +68,8 @@ class Delivery:
         try:
             return not self._is_ending and self._roles.start()
         except RuntimeError as error:
-            self._warn(f"no thread can be started: {error}")
+            if main_thread().is_alive():  # else the interpreter ends, and `close` does without
+                self._warn(f"no thread can be started: {error}")
             return False
 
     def _warn(self, problem: str) -> None:

@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import Protocol
 
 from incrementer_client import owned_folder
@@ -70,11 +71,15 @@ def _finalize(_: object = None) -> None:
 
 
 def _close_after_threads() -> None:
-    """Close all once the child's other threads have ended, which it waits for after this."""
-    try:
-        threading.Thread(target=_join_and_close, name="incrementer-end").start()
-    except RuntimeError:  # there are too many threads
-        _close_all()
+    """Close all once the child's other threads have ended, which it waits for after this.
+
+    Python 3.13.0 takes a forked child's main thread for ended, and waits for none.
+    """
+    if threading.main_thread().is_alive():
+        with suppress(RuntimeError):  # there are too many threads
+            threading.Thread(target=_join_and_close, name="incrementer-end").start()
+            return
+    _close_all()
 
 
 def _join_and_close() -> None:
