@@ -7,9 +7,11 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -260,3 +262,24 @@ def test_what_remains_is_said_and_logged_with_its_amounts(
     said = "".join(each.getMessage() for each in caplog.records if each.levelno == logging.ERROR)
     assert all(f'{{"key":"key:{i}","value":{i}}}' in said for i in range(7))
     assert "do not count" in said
+
+
+def test_an_answer_that_drips_is_given_up_in_time() -> None:
+    """Each piece of it is in time; the whole is not."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def drip() -> None:
+            with suppress(OSError):
+                connection = server.accept()[0]
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drops: ")
+                while True:
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+
+        Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        counter = Counter(url, interval_seconds=0, timeout_seconds=0.3, max_pause_seconds=0.01)
+        counter.increment("a")
+        wait_for(lambda: counter.stats().retried, "another attempt", seconds=10)
+        counter.close(0)

@@ -35,6 +35,9 @@ def away() -> Iterator[Counter]:
     counter.close(0)
 
 
+_SECONDS = ("interval_seconds", "timeout_seconds", "max_pause_seconds", "exit_seconds")
+
+
 class Page(StrEnum):
     HOME = "page:/"
 
@@ -129,7 +132,7 @@ def test_keys_that_are_there_count_on_where_there_is_no_room_for_others(away: Co
 
 
 def test_a_key_that_waits_to_be_sent_counts_on_and_is_one_key() -> None:
-    gathering = Gathering(max_keys=3, batch_keys=3, on_first=lambda: None)
+    gathering = Gathering(max_keys=3, batch_keys=3)
     for _ in range(2):
         for key in "abc":
             gathering.add(key, 1)
@@ -171,6 +174,14 @@ def test_a_closed_counter_refuses(stand_in: StandIn) -> None:
     with pytest.raises(Closed):
         counter.increment("a")
     assert counter.close() == 0
+    assert stand_in.totals == {"a": 1}
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e10])
+def test_close_waits_for_as_long_as_it_takes(stand_in: StandIn, seconds: float) -> None:
+    counter = Counter(stand_in.url)
+    counter.increment("a")
+    assert counter.close(seconds) == 0
     assert stand_in.totals == {"a": 1}
 
 
@@ -243,6 +254,11 @@ def test_signal_handlers_and_finalizers_count_in_the_middle_of_an_increment(
         ({"max_spool_bytes": 10}, "max_spool_bytes"),
         ({"interval_seconds": -1}, "interval_seconds"),
         ({"timeout_seconds": 0}, "timeout_seconds"),
+        *(
+            ({name: value}, name)
+            for name in _SECONDS
+            for value in (1e10, float("inf"), float("nan"))
+        ),
     ],
 )
 def test_arguments_that_cannot_work_are_refused(arguments: dict[str, object], says: str) -> None:

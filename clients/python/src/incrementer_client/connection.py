@@ -10,6 +10,7 @@ from ssl import SSLContext
 from urllib.parse import urlsplit
 
 from incrementer_client.answer import Answer
+from incrementer_client.reply import ReplyInTime
 
 FAILURES = (OSError, HTTPException)
 """What `open` and `post` raise where no whole reply came."""
@@ -58,6 +59,7 @@ class Connection:
             )
         else:
             self._http = HTTPConnection(parts.hostname, HTTP_PORT if port is None else port)
+        self._http.response_class = ReplyInTime
 
     def open(self, timeout_seconds: float) -> bool:
         """Connect, unless it is connected; return whether it was. No byte of a request is sent."""

@@ -10,7 +10,7 @@ from typing import Self
 
 from incrementer_client import process_end
 from incrementer_client.delivery import Delivery
-from incrementer_client.settings import Settings
+from incrementer_client.settings import MAX_SECONDS, Settings
 from incrementer_client.stats import Stats
 
 
@@ -32,10 +32,13 @@ class Counter:
             other keys.
         max_spool_bytes: the most that the spool takes on disk, of all processes. Past it, what is
             gathered stays in memory.
-        timeout_seconds: how long to wait for the service until the batch is sent again.
+        timeout_seconds: how long to wait for the service until the batch is sent again: for a
+            connection, for it to take the request, and for the whole reply, each.
         max_pause_seconds: the longest pause between two attempts that the service does not ask for.
         exit_seconds: how long the end of the process, and `close`, wait for all to be sent.
         ssl_context: for https; Python's default where it is absent.
+
+    Times are up to a year.
 
     Raises:
         ValueError: an argument cannot work.
@@ -76,8 +79,15 @@ class Counter:
 
     def begin_anew(self) -> None:
         """Begin with nothing, in a new process: what its parent has gathered is the parent's."""
-        self._delivery = Delivery(self._settings, process_end.watch_in_child_of_multiprocessing)
-        self._add = self._delivery.gathering.add
+        self._delivery = Delivery(self._settings)
+        self._add = self._add_and_start
+
+    def _add_and_start(self, key: str, value: int) -> None:
+        """Add until the threads run, which they do from the first increment on."""
+        delivery = self._delivery
+        delivery.gathering.add(key, value)
+        if delivery.start():
+            self._add = delivery.gathering.add
 
     def increment(self, key: str, value: int = 1) -> None:
         """Add `value` to the total of `key`, some time later. It does not wait for anything.
@@ -101,14 +111,15 @@ class Counter:
         """Send what is there, for so long at the most, and take no more.
 
         Args:
-            timeout_seconds: where it is absent, `exit_seconds`.
+            timeout_seconds: where it is absent, `exit_seconds`. Where calls overlap, the shortest
+                time is that of all.
 
         Returns:
             How many increments remain that the service has not answered. They are in the spool,
             where there is one, and the log has them otherwise.
         """
         seconds = self._settings.exit_seconds if timeout_seconds is None else timeout_seconds
-        remaining = self._delivery.close(seconds)
+        remaining = self._delivery.close(min(max(0, seconds), MAX_SECONDS))
         process_end.unwatch(self)
         return remaining
 

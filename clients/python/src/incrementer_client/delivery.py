@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import chain
 from queue import Empty
-from threading import Condition, Thread
+from threading import Condition, Lock, RLock, main_thread
 
 from incrementer_client.batch import Batch, batches
 from incrementer_client.gathering import Gathering
 from incrementer_client.outbox import MemoryOutbox, Outbox, log
+from incrementer_client.roles import Roles
 from incrementer_client.sending import Sender
 from incrementer_client.settings import Settings
 from incrementer_client.spool import Spool
@@ -20,7 +22,7 @@ _LOOK_SECONDS = 10
 _RETRY_SECONDS = 1
 """How long to wait until a batch for which there was no room is tried again, if nothing happens."""
 _GRACE_SECONDS = 1
-"""How long a thread may take to end once its time is over."""
+"""How long the threads may take to end once their time is over."""
 
 
 class Delivery:
@@ -33,9 +35,8 @@ class Delivery:
     3. The sender sends the outbox's first batch until it is answered, then the next.
     """
 
-    def __init__(self, settings: Settings, on_start: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._on_start = on_start
         self._has_spool = settings.spool is not None
         self._outbox: Outbox = MemoryOutbox()
         if settings.spool is not None:
@@ -47,32 +48,34 @@ class Delivery:
             timeout_seconds=settings.timeout_seconds,
             max_pause_seconds=settings.max_pause_seconds,
         )
-        self.gathering = Gathering(
-            max_keys=settings.max_keys, batch_keys=settings.batch_keys, on_first=self._start
-        )
-        self._threads: list[Thread] = []
+        self.gathering = Gathering(max_keys=settings.max_keys, batch_keys=settings.batch_keys)
         self._changed = Condition()  # something was put into the outbox, or taken out, or all ends
+        self._roles = Roles(self._changed, gatherer=self._gather, sender=self._send)
         self._put_increments = 0
+        self._making = Lock()  # guards the next two
+        self._batches: Iterator[Batch] = iter(())  # of what was taken, not made yet
+        self._putting: Batch | None = None
         self._without_room: list[Batch] = []
+        self._has_told = False
         self._is_ending = False
         self._is_all_in_batches = False
         self._deadline = float("inf")
+        self._closing = RLock()
+        self._is_closed = False
 
-    def _start(self) -> None:
-        """Start the threads, if they do not run."""
-        if self._threads or self._is_ending:
-            return
-        targets = {"gatherer": self._gather, "sender": self._send}
-        self._threads = [
-            Thread(target=target, name=f"incrementer-{name}", daemon=True)
-            for name, target in targets.items()
-        ]
+    def start(self) -> bool:
+        """Start the threads; return whether they run now. Else another call may succeed."""
         try:
-            for thread in self._threads:
-                thread.start()
-        except RuntimeError:  # the interpreter ends; `close` comes, and does without
-            self._threads = []
-        self._on_start()
+            return not self._is_ending and self._roles.start()
+        except RuntimeError as error:
+            if main_thread().is_alive():  # else the interpreter ends, and `close` does without
+                self._tell_of_no_thread(error)
+            return False
+
+    def _tell_of_no_thread(self, error: RuntimeError) -> None:
+        if not self._has_told:
+            self._has_told = True
+            log.warning("Increments stay in memory: no thread can be started: %s", error)
 
     # The gatherer
 
@@ -93,15 +96,27 @@ class Delivery:
 
     def _put_all(self) -> None:
         is_last = self._is_ending  # asked for before `take`: nothing can come after that one
-        sums, increments = self.gathering.take()
-        settings = self._settings
-        for batch in batches(sums, increments, settings.batch_keys, settings.batch_bytes):
+        self._take()
+        while batch := self._next():
             if not self._put(batch):
                 self._without_room.append(batch)
+            self._putting = None
         self.gathering.let_go()
         if is_last:
             self._is_all_in_batches = True
             self._notify()
+
+    def _take(self) -> None:
+        """Take what has been gathered; what an interrupted `close` has left comes before it."""
+        settings = self._settings
+        with self._making:
+            taken = batches(*self.gathering.take(), settings.batch_keys, settings.batch_bytes)
+            self._batches = chain(self._batches, taken)
+
+    def _next(self) -> Batch | None:
+        with self._making:
+            self._putting = self._putting or next(self._batches, None)
+            return self._putting
 
     def _put(self, batch: Batch) -> bool:
         """Put a batch into the outbox once it has room; return whether it had before the end."""
@@ -113,7 +128,7 @@ class Delivery:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return False
-            if not self._threads:
+            if self._roles.is_mine("sender"):
                 self._sender.try_first()
                 continue
             with self._changed:
@@ -150,33 +165,38 @@ class Delivery:
     # For the counter
 
     def close(self, timeout_seconds: float) -> int:
-        """Send what is there, for so long at the most; return how many increments remain."""
-        if not self._is_ending:
-            self._deadline = time.monotonic() + timeout_seconds
-            self.gathering.close()
-            self._is_ending = True
-            self._sender.end_by(self._deadline)
-            self.gathering.signals.put(None)
-            self._notify()
-            if self._threads:
-                self._join()
-            elif self.gathering.increments:
-                self._put_all()
-                self._send()
-            if self.gathering.increments and not self._is_all_in_batches:
-                log.error("Some of %d increments could not be kept in time", self._queued())
-            self._outbox.abandon(self._without_room)
-            self._connection.close()
+        """Send what is there, for so long at the most; return how many increments remain.
+
+        Where it is interrupted, the next call goes on. A call of another thread waits for this one.
+        """
+        self._deadline = min(self._deadline, time.monotonic() + timeout_seconds)
+        self.gathering.close()
+        self._is_ending = True
+        self._sender.end_by(self._deadline)
+        self.gathering.signals.put(None)
+        self._notify()
+        with self._closing:
+            if not self._is_closed:
+                if self._roles.have_begun or self.gathering.increments:
+                    self._finish()
+                self._is_closed = True
         return self._queued()
 
-    def _join(self) -> None:
-        for thread in self._threads:
-            thread.join(max(0.0, self._deadline - time.monotonic()))
-        self._notify()
-        for thread in self._threads:
-            if thread.is_alive():
-                self._sender.abort()
-                thread.join(_GRACE_SECONDS)
+    def _finish(self) -> None:
+        self._roles.do_rest()
+        if not self._roles.wait(lambda: self._deadline - time.monotonic()):
+            self._sender.abort()
+            self._roles.wait(lambda: self._deadline + _GRACE_SECONDS - time.monotonic())
+        self._take()
+        with self._making:
+            self._without_room.extend(self._batches)
+            putting = self._putting
+        if putting is not None:
+            log.error(
+                "The disk is slow: the spool may have these or not: %s", putting.body.decode()
+            )
+        self._outbox.abandon(self._without_room)
+        self._connection.close()
 
     def _queued(self) -> int:
         return self.gathering.increments - self._put_increments + self._outbox.waiting()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from queue import SimpleQueue
 from threading import RLock
 
@@ -22,12 +21,11 @@ class Gathering:
             to go. A SimpleQueue, for a signal handler may come in the middle of a `put`.
     """
 
-    def __init__(self, *, max_keys: int, batch_keys: int, on_first: Callable[[], None]) -> None:
+    def __init__(self, *, max_keys: int, batch_keys: int) -> None:
         self.signals: SimpleQueue[None] = SimpleQueue()
         self._lock = RLock()
         self._max_keys = max_keys
         self._batch_keys = batch_keys
-        self._on_first = on_first
         self._sums: dict[str, int] = {}
         self._held: dict[str, int] = {}  # sums that are taken, and in no batch yet
         self._again_keys = 0  # keys in both, which count once
@@ -70,12 +68,10 @@ class Gathering:
             self._again_keys += 1
         elif keys + len(self._held) - self._again_keys >= self._max_keys:
             raise Full(f"{self._max_keys} keys wait to be sent: no other key is taken just now")
+        # First, for a signal handler that raises may come in between.
+        if keys == 0 or keys + 1 == self._batch_keys:
+            self.signals.put(None)
         self._sums[key] = value
-        if keys == 0:
-            self.signals.put(None)
-            self._on_first()
-        elif keys + 1 == self._batch_keys:
-            self.signals.put(None)
 
     def _add_nested(self, key: str, value: int) -> None:
         """Keep an increment from a signal handler or a `__del__`, for the next `take`.

@@ -6,9 +6,10 @@ import logging
 from typing import Protocol
 
 from incrementer_client.batch import Batch
+from incrementer_client.log import Log
 from incrementer_client.uuid7 import uuid7
 
-log = logging.getLogger("incrementer_client")
+log = Log(logging.getLogger("incrementer_client"))
 
 
 class Outbox(Protocol):

@@ -115,15 +115,15 @@ def sync_folder(path: Path) -> None:
         os.close(fd)
 
 
-def _close_in_child() -> None:
-    """Let go of the parent's locks, which a forked child would hold on to when the parent dies."""
+def let_go_of_parents_locks() -> None:
+    """Close, in a forked child, what it would hold on to when the parent dies."""
+    global _opening
+    _opening = Lock()  # the parent's may be held, and uWSGI forks without `before`
     while _open_fds:
         os.close(_open_fds.pop())
-    _opening.release()
 
 
 os.register_at_fork(
-    before=_opening.acquire,
-    after_in_parent=_opening.release,
-    after_in_child=_close_in_child,
+    before=lambda: _opening.acquire(),
+    after_in_parent=lambda: _opening.release(),
 )

@@ -106,7 +106,8 @@ class Sender:
 
     def _fail(self, kind: str, problem: str, seconds: float) -> None:
         """Log a problem, if it is the first one of its kind since all was well, and wait."""
-        if kind not in self._told:
+        is_over = time.monotonic() >= self._deadline
+        if kind not in self._told and not is_over:
             log.warning("Nothing is lost, and it is tried again: %s", problem)
             self._told.add(kind)
         self._pause(seconds)

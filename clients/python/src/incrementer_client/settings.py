@@ -11,6 +11,8 @@ from incrementer_client.limits import MAX_BATCH_KEYS
 
 MIN_BATCH_BYTES = 4096
 """More than the longest key takes."""
+MAX_SECONDS = 365 * 24 * 3600
+"""What waits for longer may fail, as for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +39,11 @@ class Settings:
     def __post_init__(self) -> None:
         self.new_connection()
         for name in ("interval_seconds", "exit_seconds"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is less than 0")
+            if not 0 <= getattr(self, name) <= MAX_SECONDS:
+                raise ValueError(f"{name} is not from 0 to {MAX_SECONDS}")
         for name in ("timeout_seconds", "max_pause_seconds"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is not more than 0")
+            if not 0 < getattr(self, name) <= MAX_SECONDS:
+                raise ValueError(f"{name} is not more than 0 and up to {MAX_SECONDS}")
         if not 1 <= self.batch_keys <= MAX_BATCH_KEYS:
             raise ValueError(f"batch_keys is not from 1 to {MAX_BATCH_KEYS}")
         if self.batch_bytes < MIN_BATCH_BYTES:
