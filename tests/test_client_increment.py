@@ -22,12 +22,6 @@ from tests.testbed.stand_in import StandIn
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
 def away() -> Iterator[Counter]:
     """A counter whose service is away."""
     counter = Counter(f"http://127.0.0.1:{free_port()}", max_keys=5, batch_keys=2)

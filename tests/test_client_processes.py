@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from incrementer_client import Counter
 from tests.testbed.client_programs import client_process, run_client
 from tests.testbed.ports import free_port
 from tests.testbed.stand_in import Order, StandIn
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
 
 
 @pytest.mark.parametrize(

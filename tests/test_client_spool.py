@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -22,17 +21,6 @@ from tests.testbed.waiting import wait_for
 
 LONG_AGO = str(UUID(int=uuid7().int - ((RETENTION_SECONDS + 3600) * 1000 << 80)))
 """A UUIDv7 that the service refuses."""
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    return tmp_path / "spool"
 
 
 def leave(spool: Path, name: str, key: str) -> Path:

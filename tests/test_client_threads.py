@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from threading import Thread
 
 import pytest
@@ -11,12 +10,6 @@ import pytest
 from incrementer_client import Counter
 from tests.testbed.stand_in import Order, StandIn
 from tests.testbed.waiting import wait_for
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
 
 
 class Interrupted(Exception):
