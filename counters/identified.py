@@ -7,7 +7,7 @@ from zlib import crc32
 
 import msgspec
 
-from counters.increments import Batch, Increment
+from counters.increments import Batch, Increment, increments_of
 
 MAX_ID_LENGTH = 64
 """Longest id of a request, in characters."""
@@ -28,8 +28,7 @@ class Identified(msgspec.Struct, frozen=True, gc=False):
     @property
     def increments(self) -> Sequence[Increment]:
         """What it adds."""
-        request = self.request
-        return (request,) if isinstance(request, Increment) else request.increments
+        return increments_of(self.request)
 
 
 class Copy(msgspec.Struct, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -39,6 +40,11 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
 
     increments: list[Increment]
     json: bytes = b""
+
+
+def increments_of(request: Increment | Batch) -> Sequence[Increment]:
+    """Return what a request adds."""
+    return (request,) if isinstance(request, Increment) else request.increments
 
 
 class BadIncrement(ValueError):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from counters.deltas import MAX_ENTRY_BYTES, Deltas, id_memory_bytes, memory_bytes
 from counters.identified import Identified
-from counters.sections import Request, increments_of
+from counters.increments import increments_of
+from counters.sections import Request
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +73,13 @@ class Room:
         new: set[str] = set()
         refused = {}
         for place, request in enumerate(requests):
-            ids = [request.id] if isinstance(request, Identified) else []
-            if ids and (ids[0] in deltas.identified or ids[0] in taken.identified):
-                continue  # a copy: it adds nothing
-            wanted = {each.key for each in increments_of(request) if each.key not in deltas.sums}
-            wanted -= new
+            if isinstance(request, Identified):
+                if request.id in deltas.identified or request.id in taken.identified:
+                    continue  # a copy: it adds nothing
+                ids, added = [request.id], request.increments
+            else:
+                ids, added = [], increments_of(request)
+            wanted = {each.key for each in added if each.key not in deltas.sums} - new
             entries = len(wanted) + len(ids)
             wanted_bytes = memory_bytes(wanted) + id_memory_bytes(ids)
             if entries and entries > keys:

@@ -36,10 +36,6 @@ class Requests:
         return entries
 
 
-def increments_of(request: Request) -> Sequence[Increment]:
-    return (request,) if isinstance(request, Increment) else request.increments
-
-
 def split(requests: Sequence[Request]) -> Requests:
     singles = [request for request in requests if isinstance(request, Increment)]
     if len(singles) == len(requests):

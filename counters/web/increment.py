@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from counters.config import config
 from counters.identified import Identified, IdReused, identified
-from counters.increments import BadIncrement, Batch, Increment
+from counters.increments import BadIncrement, Batch, Increment, increments_of
 from counters.journal import JournalUnwritable
 from counters.receipt import Receipt
 from counters.recorder import recorder
@@ -114,10 +114,7 @@ def _parser_of(fields: Fields) -> Callable[[bytes], Increment | Batch] | Reply:
 def representation(recorded: Recordable) -> Lookup:
     """Return what the reply needs that has the new totals (`Prefer: return=representation`)."""
     request = recorded.request if isinstance(recorded, Identified) else recorded
-    if isinstance(request, Increment):
-        keys = [request.key]
-    else:
-        keys = [increment.key for increment in request.increments]
+    keys = [increment.key for increment in increments_of(request)]
 
     def render(totals: Mapping[str, int]) -> Reply:
         pairs = numbers.pairs(keys, totals)
