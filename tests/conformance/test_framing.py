@@ -40,6 +40,16 @@ def test_a_request_may_arrive_byte_by_byte(ways: Services) -> None:
     same_totals(ways, {"BYF": 3, "BYC": 3}, "BYC")
 
 
+def test_blanks_around_a_host_are_none_of_it(ways: Services) -> None:
+    head = b"Host: localhost\r\n"
+    raw = [
+        request().replace(head, b"Host:" + host + b"\r\n") for host in (b"\tx \t", b"x\t", b" x")
+    ]
+    found = send_each_way(ways, "HOS", raw)
+    assert [answer[0] for answer in found] == [200] * len(raw)
+    same_totals(ways, {"HOS": 3 * len(raw)})
+
+
 def test_nothing_after_a_close_is_answered_or_counted(ways: Services) -> None:
     close = request(GOOD, "Connection: close")
     cases = {

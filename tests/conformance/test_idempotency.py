@@ -62,6 +62,7 @@ def test_what_is_no_id_is_refused(ways: Services) -> None:
     bad = [
         *("", '""', '"', '"a', '"a\\b"', '"a"b', '"a" ;b', '"a";B', "a" * 65, f'"{"a" * 65}"'),
         *("a,b", '"a", "a"', '"a";x , b', ",", "\xe9", '"\xe9"', "a\tb"),
+        *("a" * 1001, '"a"' + ";a" * 500),
     ]
     raw = [request(GOOD, key_of(id_)) for id_ in bad]
     twice = [("a", "a"), ("a", '"b"'), ('"a"', ""), ("", "")]
@@ -114,6 +115,13 @@ def test_a_copy_that_asks_for_its_total_gets_it(ways: Services) -> None:
     other = key_of(str(uuid4()))
     found = send_each_way(ways, "idp", [request(batch, other, PREFER, content_type=JSON)] * 2)
     assert [answer[1] for answer in found] == [b'[{"key": "idp", "value": 4}]\n'] * 2
+
+
+def test_a_wish_that_is_long_is_not_looked_at(ways: Services) -> None:
+    raw = [request(GOOD, key_of(str(uuid4())), PREFER + ",x" * length) for length in (400, 600)]
+    found = send_each_way(ways, "idq", raw)
+    assert [answer[1] for answer in found] == [b'{"key": "idq", "value": 3}\n', b'{"ok":true}\n']
+    same_totals(ways, {"idq": 6})
 
 
 def test_copies_in_one_pipeline_count_once(ways: Services) -> None:
