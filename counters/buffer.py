@@ -107,11 +107,11 @@ class Buffer:
         """Add the requests of one record, which begins there, that are not pending already."""
         sums, pending, taken = self._deltas.sums, self._deltas.identified, self._taken.identified
         for request in requests:
-            id_, fingerprint = request.id, request.fingerprint
+            id_ = request.id
             if id_ in pending or id_ in taken:
                 continue
-            pending[id_] = Copy(fingerprint, begin)
-            self._seen.add(id_, fingerprint)
+            pending[id_] = Copy(request.fingerprint, begin)
+            self._seen.add(request)
             for increment in request.increments:
                 sums[increment.key] += increment.value
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from zlib import crc32
 
 import msgspec
+from isal.isal_zlib import crc32
 
 from counters.increments import Batch, Increment, increments_of
 
@@ -19,11 +19,14 @@ class Identified(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         id: 1 to `MAX_ID_LENGTH` printable characters of ASCII.
         fingerprint: 32 bits that tell it from other requests with the same id.
+        checksum: 64 bits that tell its id from others, but for those that somebody has made to be
+            alike: its CRC-32, and that of it reversed.
     """
 
     id: str
     request: Increment | Batch
     fingerprint: int
+    checksum: int
 
     @property
     def increments(self) -> Sequence[Increment]:
@@ -53,8 +56,11 @@ ID_REUSED = IdReused()
 def identified(id_: str, request: Increment | Batch) -> Identified:
     """Return a request with its id. A batch has to have the JSON that it came in."""
     if isinstance(request, Increment):
-        return Identified(id_, request, fingerprint_of(request.key, request.value))
-    return Identified(id_, request, fingerprint_of_json(request.json))
+        fingerprint = fingerprint_of(request.key, request.value)
+    else:
+        fingerprint = fingerprint_of_json(request.json)
+    text = id_.encode()
+    return Identified(id_, request, fingerprint, crc32(text) << 32 | crc32(text[::-1]))
 
 
 def fingerprint_of(key: str, value: int) -> int:

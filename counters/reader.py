@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
-from zlib import crc32
+
+from isal.isal_zlib import crc32
 
 from counters.identified import Copy
 from counters.record_content import Content, Damaged, Pairs, decode_content

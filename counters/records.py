@@ -46,7 +46,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import BinaryIO
-from zlib import crc32
+
+from isal.isal_zlib import crc32
 
 JOURNAL_MAGIC = b"incrementer journal "
 """What a journal of any version begins with."""

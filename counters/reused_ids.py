@@ -27,17 +27,14 @@ def reused(
     for place, request in enumerate(requests):
         if not isinstance(request, Identified) or place in refused:
             continue
-        fingerprint = request.fingerprint
-        known = accepted.get(request.id)
-        if known is None:
-            waiting = [each.identified.get(request.id) for each in pending]
-            known = next((each.fingerprint for each in waiting if each), None)
-        if known is None:
-            is_another = seen.is_another(request.id, fingerprint)
-        else:
-            is_another = known != fingerprint
+        id_, fingerprint = request.id, request.fingerprint
+        known = accepted.get(id_)
+        for each in pending:
+            if known is None and id_ in each.identified:
+                known = each.identified[id_].fingerprint
+        is_another = seen.is_another(request) if known is None else known != fingerprint
         if is_another:
             found[place] = ID_REUSED
         else:
-            accepted[request.id] = fingerprint
+            accepted[id_] = fingerprint
     return found

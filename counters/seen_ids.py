@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import mmap
 import os
-from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 
+from counters.identified import Identified
 from counters.temporary_folder import temporary_folder
 
 _NAME = "ids"
@@ -25,10 +24,11 @@ _FINGERPRINT_BITS = 24
 
 
 class SeenIds:
-    """Each id has one place, which is 8 bytes: 40 of the id's digest, and 24 of the fingerprint.
+    """Each id has one place, which is 8 bytes: 40 bits of the id's checksum, 24 of the fingerprint.
 
-    They are read and written at once, so no lock is needed. With the place, 59 bits of an id's
-    digest are compared: that another id is taken for it happens once in 10**17 requests.
+    They are read and written at once, so no lock is needed. With the place, 59 bits of a checksum
+    are compared: that another id is taken for it happens once in 10**17 requests. Who wants that
+    can make such an id of one that he knows; he could as well send that one.
     """
 
     def __init__(self, journals: Path) -> None:
@@ -38,25 +38,22 @@ class SeenIds:
         """
         self._words = _shared(journals)
 
-    def is_another(self, id_: str, fingerprint: int) -> bool:
-        """Return whether a request with another fingerprint is known to have had this id."""
+    def is_another(self, request: Identified) -> bool:
+        """Return whether a request with another body is known to have had this id."""
         if self._words is None:
             return False
-        place, word = _place_and_word(id_, fingerprint)
-        known = self._words[place]
+        word = _word(request)
+        known = self._words[request.checksum % _PLACES]
         return known != word and known >> _FINGERPRINT_BITS == word >> _FINGERPRINT_BITS
 
-    def add(self, id_: str, fingerprint: int) -> None:
+    def add(self, request: Identified) -> None:
         if self._words is not None:
-            place, word = _place_and_word(id_, fingerprint)
-            self._words[place] = word
+            self._words[request.checksum % _PLACES] = _word(request)
 
 
-@lru_cache(maxsize=4096)  # each request asks twice
-def _place_and_word(id_: str, fingerprint: int) -> tuple[int, int]:
-    digest = int.from_bytes(blake2b(id_.encode(), digest_size=8).digest())
-    tag = digest >> 24
-    return digest % _PLACES, tag << _FINGERPRINT_BITS | fingerprint >> (32 - _FINGERPRINT_BITS)
+def _word(request: Identified) -> int:
+    fingerprint = request.fingerprint >> (32 - _FINGERPRINT_BITS)
+    return request.checksum >> _FINGERPRINT_BITS << _FINGERPRINT_BITS | fingerprint
 
 
 def _shared(journals: Path) -> memoryview | None:

@@ -249,6 +249,27 @@ def test_of_two_requests_with_one_id_the_first_flushed_counts_and_the_log_says_s
     assert "'the id'" in told
 
 
+_ALIKE = {
+    "UUIDv7 by its time": "{:08x}-d2e3-7000-8000-000000000000",
+    "UUIDv7 with a counter at its end": "019ab0c1-d2e3-7000-8000-{:012x}",
+    "UUIDv1": "{:08x}-9d3b-11f0-9a2b-0242ac120002",
+    "decimal": "{}",
+    "padded": "order-{:010}",
+    "twice": "{0:06}/{0:06}",
+    "long": "{:064}",
+}
+"""How clients may make ids that differ in a few characters only."""
+
+
+@pytest.mark.parametrize("form", _ALIKE.values(), ids=_ALIKE)
+def test_ids_that_look_alike_are_not_taken_for_each_other(start: Start, form: str) -> None:
+    process = start()
+    for begin in range(0, 60_000, 1000):
+        numbers = range(begin, begin + 1000)
+        requests = [identified(form.format(each), Increment("a", each)) for each in numbers]
+        assert not process.buffer.record(requests).refused
+
+
 def test_what_there_is_no_room_for_uses_up_no_id(start: Start) -> None:
     process = start(max_keys=3)
     too_much = identified("x", batch(a=1, b=1, c=1))
