@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from functools import cached_property
 from pathlib import Path
 
 from counters.identified import Identified
@@ -36,7 +37,12 @@ class SeenIds:
         Args:
             journals: the folder of the journals.
         """
-        self._words = _shared(journals)
+        self._journals = journals
+
+    @cached_property
+    def _words(self) -> memoryview | None:
+        """Made for the first request that has an id: most clients send none."""
+        return _shared(self._journals)
 
     def is_another(self, request: Identified) -> bool:
         """Return whether a request with another body is known to have had this id."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 
 
 def temporary_folder(journals: Path) -> Path:
@@ -21,7 +21,7 @@ def temporary_folder(journals: Path) -> Path:
     Raises:
         OSError: there is none, and it cannot be made.
     """
-    ours = Path(tempfile.gettempdir()) / f"counters-{os.geteuid()}"
+    ours = Path(gettempdir()) / f"counters-{os.geteuid()}"
     folder = ours / sha256(os.fsencode(os.path.realpath(journals))).hexdigest()[:16]
     for each in ours, folder:
         with suppress(FileExistsError):

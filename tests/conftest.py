@@ -17,6 +17,12 @@ from tests.testbed.service import Service, StartService
 from tests.testbed.stand_in import StandIn
 
 
+@pytest.fixture(autouse=True)
+def temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What processes share that count stays in the test's folder: 4 MiB for each of its folders."""
+    monkeypatch.setattr("counters.temporary_folder.gettempdir", lambda: tmp_path)
+
+
 @pytest.fixture
 def start_service(tmp_path: Path) -> Iterator[StartService]:
     """A function that starts a service with the given settings; it is killed after the test."""

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from tests.testbed.commands import ROOT
 
-INSTALLED = ("django", "msgspec", "tqdm", "gunicorn")
+INSTALLED = ("django", "isal", "msgspec", "tqdm", "gunicorn")
 """The packages that the environment has: those that the app may need, and a server."""
 
 

@@ -41,6 +41,6 @@ def test_has_the_licence(files: set[str], metadata: Message) -> None:
 def test_needs_what_the_app_needs_and_not_what_the_service_needs(metadata: Message) -> None:
     needed = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
     extras = {need.name for need in needed if need.marker is not None}
-    assert {need.name for need in needed} - extras == {"django", "msgspec", "tqdm"}
+    assert {need.name for need in needed} - extras == {"django", "isal", "msgspec", "tqdm"}
     assert extras == {"psycopg"}
     assert metadata.get_all("Provides-Extra") == ["postgresql"]

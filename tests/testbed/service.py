@@ -48,12 +48,15 @@ class Service(ProcessGroup):
         self.journal_dir = folder / "journal"
         self.host = (settings.get("HOST") or "127.0.0.1").strip("[]")
         self.port = int(settings.get("PORT") or free_port())
+        temporary_files = folder / "tmp"
+        temporary_files.mkdir(parents=True, exist_ok=True)
         super().__init__(
             [part.format(port=self.port) for part in command],
             cwd=checkout,
             log_file=folder / "service.log",
             environment={
                 "PATH": os.environ["PATH"],
+                "TMPDIR": str(temporary_files),
                 "PORT": str(self.port),
                 "DATABASE_URL": f"sqlite:///{self.database}",
                 "JOURNAL_DIR": str(self.journal_dir),
@@ -63,7 +66,6 @@ class Service(ProcessGroup):
                 **settings,
             },
         )
-        folder.mkdir(parents=True, exist_ok=True)
         if "DATABASE_URL" not in settings and not self.database.exists():
             self.database.write_bytes(empty_database())
             self.database.chmod(0o600)  # as the service would make it
