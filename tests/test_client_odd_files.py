@@ -118,3 +118,37 @@ def test_an_owner_whose_lock_is_removed_does_not_take_itself_over(
     other = Spool(spool, 1_000_000)
     other.look_around()
     assert other.waiting() == 0
+
+
+WITHOUT_FILES = """
+import pathlib, resource
+counter = Counter(url, spool=spool, interval_seconds=0.01, max_pause_seconds=0.05)
+counter.increment("in the spool")
+while not list(pathlib.Path(spool).rglob('*.waiting')):
+    time.sleep(0.01)
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+os.mkdir(limited)
+while not os.path.exists(listening):
+    time.sleep(0.01)
+for _ in range(50):
+    counter.increment("meanwhile")
+    time.sleep(0.01)
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+assert counter.close(30) == 0, counter.stats()
+"""
+
+
+def test_too_many_open_files_cost_nothing_once_they_are_fewer(tmp_path: Path, spool: Path) -> None:
+    port = free_port()
+    limited, listening = tmp_path / "limited", tmp_path / "listening"
+    names = {"limited": str(limited), "listening": str(listening), "spool": str(spool)}
+    url = f"http://127.0.0.1:{port}"
+    with client_process(tmp_path, WITHOUT_FILES, url=url, **names) as program:
+        program.wait_until(limited.exists, "it to be without files")
+        with StandIn(port) as stand_in:
+            listening.touch()
+            assert program.wait_until_gone() == 0, program.log()
+    assert stand_in.totals == {"in the spool": 1, "meanwhile": 50}
+    assert "may not count" not in program.log()
+    assert not list(spool.rglob("*.*"))
