@@ -40,13 +40,13 @@ function init(args)
   count = kind == "batch" and 20 or 1000
   for i = 1, count do
     local text = body(kind, i - 1)
-    begins[i] = "Content-Length: " .. #text + 9 + #body_end .. "\r\n\r\n" .. text
+    begins[i] = "Content-Length: " .. #text + #tostring(made) + #body_end .. "\r\n\r\n" .. text
     begins[i] = next_id and '"\r\n' .. begins[i] or begins[i]
   end
 end
 
--- Of both kinds, no two requests are the same: LuaJIT keeps one copy of each string, and to make a
--- string that is there already is much cheaper than a new one.
+-- Of both kinds, no two requests are the same: LuaJIT keeps one copy of each string, so one that is
+-- there already costs it less.
 function request()
   at = at % count + 1
   made = made + 1

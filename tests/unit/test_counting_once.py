@@ -220,6 +220,31 @@ def test_another_request_with_its_id_is_refused_while_it_waits(
     assert counted() == {"a": 1}
 
 
+def test_another_batch_with_its_id_is_refused(start: Start) -> None:
+    process = start()
+    process.send("x", batch(a=1, b=1))
+    for other in batch(a=1, b=2), batch(a=1), batch(b=1, a=1), Increment("a", 1):
+        assert process.buffer.record([identified("x", other)]).refused == {0: ID_REUSED}
+    process.send("x", batch(a=1, b=1))
+    process.flush()
+    assert counted() == {"a": 1, "b": 1}
+
+
+def test_what_waits_here_is_known_where_processes_can_share_nothing(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("counters.temporary_folder.gettempdir", lambda: tmp_path / "file")
+    process = start()
+    process.send("x", Increment("a", 1))
+    wrong = identified("x", Increment("a", 2))
+    assert process.buffer.record([wrong]).refused == {0: ID_REUSED}
+    process.flush()
+    process.send("x", Increment("a", 1))
+    process.flush()
+    assert counted() == {"a": 1}
+
+
 @pytest.mark.parametrize("is_flushed", [False, True])
 def test_another_request_with_its_id_is_refused_by_every_process_of_the_machine(
     start: Start, is_flushed: bool

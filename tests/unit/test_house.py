@@ -13,7 +13,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # A module of `counters` may import those that stand before it.
 ORDER = [
     "increments",
-    "identified",
     "key_text",
     "repeated_fields",
     "identified",
